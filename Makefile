@@ -6,11 +6,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Or each process of the suite, of which there are thousands, would compile its modules again.
+export PYTHONDONTWRITEBYTECODE :=
+
 PYTHONS := 3.11 3.12 3.13
 # The supported versions.
 
 .PHONY: setup demo test test-unit test-others test-all lowest contract interop image-test check docs format \
-	bench chaos mutants lock clean
+	bench chaos mutants fuzz lock sbom audit wheel clean
 
 setup: $(READY)  ## the virtual environment with everything in it
 
@@ -85,6 +88,12 @@ chaos: $(READY)  ## 200,000 messages through kills, faults and duplicates, minut
 mutants: $(READY)  ## break each invariant of the architecture, and see its test fail: minutes
 	PYTHONPATH=tests $(BIN)/python -m mutants $(ARGS)
 
+fuzz: export PYTHONPATH := .:tests
+fuzz: SECONDS ?= 300
+fuzz: $(READY)  ## fuzzing guided by coverage, SECONDS=300 in all (Linux; atheris from PyPI; ARGS="--only http")
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/fuzz.txt
+	$(BIN)/python -m fuzz --seconds $(SECONDS) $(ARGS)
+
 lock:  ## choose new exact versions (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--extra test pyproject.toml requirements/build.in --output-file requirements/all.txt
@@ -92,8 +101,20 @@ lock:  ## choose new exact versions (needs uv)
 		--extra postgresql --constraint requirements/all.txt pyproject.toml requirements/build.in \
 		--output-file requirements/run.txt
 
+sbom: $(READY)  ## the bill of materials of an installation, CycloneDX: dist/sbom.cdx.json
+	mkdir -p dist
+	$(BIN)/python requirements/sbom.py > dist/sbom.cdx.json
+
+audit:  ## known vulnerabilities of the locked versions, by pip-audit in an environment of its own
+	test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit && \
+		.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1; }
+	$(PYTHON) requirements/audit.py .venv-audit/bin/pip-audit
+
+wheel: $(READY)  ## the wheel, the same bytes whenever and wherever it is built from a commit: dist/
+	$(BIN)/python requirements/wheel.py
+
 clean:
-	rm -rf $(VENV) .venv-python3.* .venv-lowest tests/*/npm/node_modules build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-python3.* .venv-lowest .venv-audit tests/*/npm/node_modules build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 # Exact versions first, each with its hash; then the project itself, which brings nothing along.
 $(READY): pyproject.toml requirements/all.txt

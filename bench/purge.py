@@ -22,6 +22,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import structlog
 from sqlalchemy import text
@@ -160,7 +161,7 @@ def percentiles(values: list[float]) -> str:
     return f"{middle * 1000:>9.1f} {most * 1000:>9.1f} {ordered[-1] * 1000:>9.1f}"
 
 
-def purge_in_thread(store: Store, ended: threading.Event, found: dict[str, object]) -> None:
+def purge_in_thread(store: Store, ended: threading.Event, found: dict[str, Any]) -> None:
     purge = Purge(store, Retention(), Policy(), NOW)
     purge.announce(at_once=True)
     held: list[float] = []
@@ -224,7 +225,7 @@ def size(store: Store) -> int:
         with store.reading() as connection:
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
             free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
-            return (pages - free) * 4096
+            return int(pages - free) * 4096
     with store.reading() as connection:
         return int(connection.exec_driver_sql(
             "SELECT pg_total_relation_size('kept_keys')"
@@ -252,7 +253,8 @@ def main() -> None:
         alone = Load(store, arguments.rate)
         alone.work(arguments.seconds)
         print(f"{'without a purge':24} {percentiles(alone.delays)}")
-        beside, ended, found = Load(store, arguments.rate), threading.Event(), {}
+        beside, ended = Load(store, arguments.rate), threading.Event()
+        found: dict[str, Any] = {}
         thread = threading.Thread(target=purge_in_thread, args=(store, ended, found))
         timer = threading.Timer(arguments.most_seconds, ended.set)
         timer.start()
@@ -262,7 +264,7 @@ def main() -> None:
         timer.cancel()
         print(f"{'beside a purge':24} {percentiles(beside.delays)}")
         held = found["held"]
-        print(f"{'commits of the purge':24} {percentiles(held)}")  # type: ignore[arg-type]
+        print(f"{'commits of the purge':24} {percentiles(held)}")
         print(
             f"purged {found['events']:,} events in {found['seconds']:,.1f} s, "
             f"{found['bites']:,} bites; {len(beside.delays):,} messages beside"

@@ -21,7 +21,7 @@ from demo.lines import coloured
 from demo.mail import Shape
 from demo.run import Result
 from worker.cli.page import put
-from worker.cli.words import decision_of, sort_of
+from worker.cli.words import decision_of, label_of_event
 from worker.core.masking import printable
 from worker.core.model import Outcome
 
@@ -43,7 +43,7 @@ def show_sample(console: Console, result: Result) -> None:
     put(console, _title(1, "Eight decisions"))
     for rule in _SAMPLE:
         event = rows[rule]
-        put(console, f"{sort_of(event)} of {event['recipient']} (rule {rule})", indent=1)
+        put(console, f"{label_of_event(event)} of {event['recipient']} (rule {rule})", indent=1)
         put(console, decision_of(event).partition(" (rule")[0], indent=3)
     put(console, f"\n {_users(result)}")
     put(console, _repeats(result), indent=1)

@@ -2,10 +2,10 @@
 
     make fuzz                     # five minutes in all
     make fuzz SECONDS=3600        # an hour
-    make fuzz ARGS="--only http --merge"
+    make fuzz ARGS="--only http --keep"
 
 A finding ends its target; its input is left in fuzz/found, and `--again FILE` runs it once more.
-Exit 1 if there was one. `--merge` keeps inputs that reach something new in the corpus.
+Exit 1 if there was one. `--keep` writes inputs that reach lines which the seeds do not into the corpus.
 """
 
 import json
@@ -36,11 +36,11 @@ class Result(dict[str, Any]):
 @click.command()
 @click.option("--seconds", type=click.IntRange(min=9), default=300, show_default=True)
 @click.option("--only", "names", multiple=True, help="Only these targets.")
-@click.option("--merge", is_flag=True, help="Keep in the corpus what reaches something new.")
+@click.option("--keep", is_flag=True, help="Keep in the corpus what reaches something new.")
 @click.option("--again", type=click.Path(path_type=Path, exists=True), help="Run this input once.")
 @click.option("--json", "as_json", is_flag=True)
 def main(
-    *, seconds: int, names: tuple[str, ...], merge: bool, again: Path | None, as_json: bool
+    *, seconds: int, names: tuple[str, ...], keep: bool, again: Path | None, as_json: bool
 ) -> None:
     """Run the targets."""
     sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
@@ -55,8 +55,8 @@ def main(
     for number, name in enumerate(chosen, 1):
         click.echo(f"[{number}/{len(chosen)}] {name}: {seconds // len(chosen)} s", err=True)
         results.append(_fuzz(name, seconds // len(chosen)))
-        if merge:
-            _merge(name)
+        if keep:
+            _keep(name)
     disagreements = FOUND / "disagreements.json"
     reasons = json.loads(disagreements.read_text()) if disagreements.exists() else {}
     _show(results, reasons, as_json=as_json)
@@ -120,22 +120,13 @@ def _lines(name: str, folder: Path) -> tuple[int, int]:
     return numbers[0], numbers[1]
 
 
-def _merge(name: str) -> None:
-    """Keep the smallest inputs that reach all that was reached, in the repository's corpus."""
-    fresh, kept = WORK / f"{name}.merged", CORPUS / name
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir()
-    options = ["-merge=1", str(WORK / name)]
-    command = [sys.executable, "-m", "fuzz.one", name, str(fresh), "0", *options]
-    subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-    if merged := sorted(fresh.iterdir(), key=lambda path: path.stat().st_size):
-        shutil.rmtree(kept, ignore_errors=True)
-        kept.mkdir(parents=True)
-        for path in merged[:_MOST_KEPT]:
-            shutil.copy(path, kept / path.name)
-
-
-_MOST_KEPT = 60
+def _keep(name: str) -> None:
+    """Keep the smallest inputs that reach what the seeds do not, in the repository's corpus."""
+    kept = CORPUS / name
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
+    command = [sys.executable, "-m", "fuzz.lines", name, str(WORK / name), str(kept)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
 
 
 def _said(told: str) -> str:

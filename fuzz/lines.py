@@ -1,25 +1,45 @@
-"""Which lines of a target's code its corpus reaches: `python -m fuzz.lines NAME FOLDER…`."""
+"""Which lines of a target's code its inputs reach, and which inputs reach all of them."""
 
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+Line = tuple[str, int]
 
 
 def main() -> None:
-    """Print how many lines there are, and how many of them run."""
+    """`python -m fuzz.lines NAME FOLDER [KEPT]`: print how many lines there are, and run.
+
+    In the folder KEPT are then the smallest inputs that reach all of them.
+    """
     sys.path.insert(0, str(ROOT / "tests"))
-    name, *folders = sys.argv[1:]
+    name, folder, *kept = sys.argv[1:]
     from fuzz.targets import target
 
     found = target(name)
     files = set(_files(found.code))
-    seen: set[tuple[str, int]] = set()
+    reached: set[Line] = set()
+    telling: list[bytes] = []
+    of_seeds = {line for seed in found.seeds() for line in _reached(found.check, seed, files)}
+    for data in sorted((path.read_bytes() for path in Path(folder).iterdir()), key=len):
+        lines = _reached(found.check, data, files)
+        if lines - reached - of_seeds:
+            telling.append(data)
+        reached |= lines
+    for out in kept:
+        for number, data in enumerate(telling):
+            (Path(out) / f"{number:02}").write_bytes(data)
+    every = {(file, line) for file in files for line in _lines(file)}
+    print(len(every), len((reached | of_seeds) & every))  # noqa: T201 this is its result
+
+
+def _reached(check: Callable[[bytes], None], data: bytes, files: set[str]) -> set[Line]:
+    seen: set[Line] = set()
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         if frame.f_code.co_filename not in files:
@@ -28,14 +48,11 @@ def main() -> None:
             seen.add((frame.f_code.co_filename, frame.f_lineno))
         return trace
 
-    inputs = [path.read_bytes() for folder in folders for path in sorted(Path(folder).iterdir())]
     sys.settrace(trace)
-    for data in inputs:
-        with suppress(AssertionError):
-            found.check(data)
+    with suppress(AssertionError):
+        check(data)
     sys.settrace(None)
-    every = {(file, line) for file in files for line in _lines(file)}
-    print(len(every), len(seen & every))  # noqa: T201 this is its result
+    return seen
 
 
 def _files(code: tuple[str, ...]) -> Iterator[str]:

@@ -67,6 +67,7 @@ def _family(name: str) -> str:
     return family if dot else "notification"
 
 
+@cache
 def events(folder: Path) -> dict[str, Event]:
     """Return every event that the sources below this folder log, by its name."""
     found: dict[str, Event] = defaultdict(Event)
@@ -82,7 +83,10 @@ def events(folder: Path) -> dict[str, Event]:
 
 def _calls(path: Path) -> Iterator[tuple[Scope, ast.Call, str]]:
     tree = _tree(path)
-    scopes: list[Scope] = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    nodes = list(ast.walk(tree))
+    if not any(isinstance(node, ast.Attribute) and node.attr in METHODS for node in nodes):
+        return  # most files, and to look at all their functions takes long
+    scopes: list[Scope] = [node for node in nodes if isinstance(node, ast.FunctionDef)]
     inner = {id(node) for scope in scopes for node in ast.walk(scope)}
     for scope in [*scopes, tree]:
         for node in ast.walk(scope):

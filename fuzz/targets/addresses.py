@@ -49,7 +49,7 @@ def check(data: bytes) -> None:
     assert again is not None, f"{mailed!r} is no address"
     assert again.key == key, f"{mailed!r} has the key {again.key!r}, not {key!r}"
     of_key = parse_address(key)
-    assert of_key is None or of_key.key == key, f"{key!r} has the key {of_key and of_key.key!r}"
+    assert of_key is None or of_key.key == key, f"{key!r} has the key {of_key.key!r}"
     local = key.rpartition("@")[0]
     if local.isalnum() and len(local) > 3:
         whole = f"{local}@{address.domain}"

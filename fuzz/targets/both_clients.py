@@ -3,6 +3,7 @@
 docs/development/testing.md lists the reasons. One that is not among them is a finding.
 """
 
+import json
 import os
 import socket
 import threading
@@ -69,7 +70,7 @@ def check(data: bytes) -> None:
     ours = _outcome(clients.lean, name, request)
     theirs = _outcome(clients.boto3, name, request)
     if ours != theirs:
-        DISAGREEMENTS[_reason(ours, theirs, answer)] += 1
+        DISAGREEMENTS[_reason(ours, theirs, data)] += 1
 
 
 def _answer(data: bytes) -> bytes:
@@ -95,8 +96,8 @@ def _outcome(client: Any, name: str, request: Mapping[str, Any]) -> Outcome:
     try:
         answer = getattr(client, name)(**request)
     except ClientError as error:
-        code, metadata = error.response["Error"]["Code"], error.response["ResponseMetadata"]
-        return "refused", (code, metadata["HTTPStatusCode"])
+        code = error.response.get("Error", {}).get("Code")  # boto3 may have found none
+        return "refused", (code, error.response["ResponseMetadata"]["HTTPStatusCode"])
     except DamagedAnswer:
         return "damaged", None
     except BotoCoreError:
@@ -119,7 +120,7 @@ def _message(message: Mapping[str, Any]) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _reason(ours: Outcome, theirs: Outcome, answer: bytes) -> str:
+def _reason(ours: Outcome, theirs: Outcome, data: bytes) -> str:
     """Say why they differ; raise if nothing explains it."""
     (kind, found), (their_kind, taken) = ours, theirs
     if kind in {"damaged", "broken"}:
@@ -135,6 +136,8 @@ def _reason(ours: Outcome, theirs: Outcome, answer: bytes) -> str:
             return "another code of the same status, out of a malformed refusal"
     if kind == "refused" and their_kind in {"broken", "raised"}:
         return "ours reports the status of a refusal at which boto3 breaks"
+    if their_kind == "raised" and taken == "UnicodeDecodeError":
+        return "ours reads an answer with broken UTF-8 beside what it needs, boto3 raises"
     if kind == "messages" and their_kind in {"raised", "broken"}:
         return "ours leaves out a malformed message, boto3 loses all"
     if kind == "entries" and their_kind in {"raised", "broken"} and found == ([], []):
@@ -144,8 +147,18 @@ def _reason(ours: Outcome, theirs: Outcome, answer: bytes) -> str:
         assert isinstance(taken, list)
         if len(found) < len(taken) and all(each in taken for each in found):
             return "ours leaves out a malformed message, boto3 takes it"
-    shown = text_of(answer)[:2_000]
+        if not taken and not _is_json(data[1:]):
+            return "ours reads messages of loose JSON, boto3 takes the answer for an empty one"
+    shown = text_of(_answer(data))[:2_000]
     raise AssertionError(f"ours: {ours!r}\nboto3: {theirs!r}\nanswer: {shown!r}")
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body)
+    except ValueError:
+        return False
+    return True
 
 
 class _Server:
@@ -184,7 +197,8 @@ def _read_request(connection: socket.socket) -> None:
 @cache
 def _both() -> tuple[Clients, _Server]:
     server = _Server()
-    for name in [*os.environ]:
+    before = dict(os.environ)
+    for name in before:
         if name.startswith("AWS_") or name.lower().endswith("_proxy"):
             del os.environ[name]
     os.environ |= {
@@ -192,9 +206,13 @@ def _both() -> tuple[Clients, _Server]:
         "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
         "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL_SQS": server.endpoint,
     }  # fmt: skip
-    clients = connect(
-        URL, "eu-west-1", lean=True, wait_seconds=0, connections=1, clock_skew=ClockSkew(),
-        replacement=Replacement("feedback"), byte_budget=ByteBudget(),
-    )  # fmt: skip
+    try:
+        clients = connect(
+            URL, "eu-west-1", lean=True, wait_seconds=0, connections=1, clock_skew=ClockSkew(),
+            replacement=Replacement("feedback"), byte_budget=ByteBudget(),
+        )  # fmt: skip
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
     assert clients.lean is not None, clients.why_not
     return clients, server

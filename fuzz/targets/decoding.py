@@ -16,7 +16,11 @@ from worker.core.times import time_text
 from worker.observability.telemetry import fields
 from worker.store.rows import account_event_row, event_row, outbox_row
 
-CODE = ("worker.core",)
+CODE = (
+    "worker.core.decode", "worker.core.batch", "worker.core.unit_of_work", "worker.core.decide",
+    "worker.core.keys", "worker.core.parsing", "worker.core.nesting", "worker.core.outbox",
+    "worker.core.echoes", "worker.core.parts", "worker.store.rows",
+)  # fmt: skip
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 POLICY = Policy(
     unknown_recipients=UnknownRecipients.CREATE,

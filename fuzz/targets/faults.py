@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from fuzz.texts import joined, parts_of
 from worker.core.address import parse_address
 from worker.core.automatic_replies import is_automatic_reply
-from worker.core.echoes import says_spam
 from worker.core.faults import Fault, fault_of, is_permanent, without_echoes
 from worker.core.model import Recipient
+from worker.core.says_spam import says_spam
 from worker.core.words import meaning_of_status, status_of
 
 CODE = (
-    "worker.core.faults", "worker.core.echoes", "worker.core.automatic_replies",
+    "worker.core.faults", "worker.core.says_spam", "worker.core.automatic_replies",
     "worker.core.words.statuses",
 )  # fmt: skip
 _JANE = parse_address("jane@example.com")

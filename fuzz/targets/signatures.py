@@ -13,7 +13,7 @@ from worker.signatures.envelopes import Envelope, outermost
 from worker.signatures.errors import Failed, Wrong
 from worker.signatures.origins import may_serve, origin_of
 
-CODE = ("worker.signatures",)
+CODE = tuple(f"worker.signatures.{name}" for name in ("canonical", "envelopes", "origins", "chain"))
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 _PATH = re.compile(r"/SimpleNotificationService-[0-9a-f]{8,64}\.pem")
 

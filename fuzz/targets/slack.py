@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib import import_module
 
 import msgspec
-from support.notices import faults
 
 from fuzz.texts import joined, parts_of
 from worker.core.effects import Effect, EffectKind, Notice, NoticeRecipient, Summary
@@ -12,7 +12,12 @@ from worker.core.model import Action, Kind, UserMatch
 from worker.notifiers.slack.digest import digest
 from worker.notifiers.slack.notices import notice, simplified
 
-CODE = ("worker.notifiers.slack",)
+faults = import_module("support.notices").faults
+"""What tests ask of every notice."""
+CODE = tuple(
+    f"worker.notifiers.slack.{name}"
+    for name in ("notices", "digest", "document", "blocks", "text", "pretty", "words")
+)
 AT = datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)
 
 
@@ -45,7 +50,7 @@ def check(data: bytes) -> None:
     )  # fmt: skip
     effect = Effect(
         id=1, kind=EffectKind(f"{told.kind}_notice"), attempts=1, created_at=AT,
-        summary=Summary(sort=kind, domains={address: 1}, sample=diagnostic, occurred_at=AT),
+        summary=Summary(label=kind, domains={address: 1}, sample=diagnostic, occurred_at=AT),
         payload=msgspec.json.encode(told).decode(),
     )  # fmt: skip
     masked = bool(number & 1)

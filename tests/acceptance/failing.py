@@ -22,6 +22,7 @@ from syncs import Syncs
 
 from worker.app import parts
 from worker.cli import main
+from worker.commands import forget
 from worker.commands.dlq import applying, in_quarantine
 from worker.consumer import polling, settling, writing
 from worker.consumer.leases import Leases
@@ -32,10 +33,13 @@ from worker.notifiers.slack.client import SlackClient
 from worker.relay import lane
 from worker.sqs.dead_letter_queue import DeadLetterQueue, SourceQueue
 from worker.sqs.queue import Queue
+from worker.store import traces
 from worker.store.outbox import Outbox
+from worker.store.postgresql import PostgresqlStore
 from worker.store.postgresql import connection as postgresql
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.removals import RemovalLog
+from worker.store.sqlite import SqliteStore
 from worker.store.sqlite.opened import Opened
 from worker.store.sqlite.transaction import SqliteTransaction
 from worker.suppression import SuppressionList
@@ -64,6 +68,11 @@ POINTS: dict[str, list[tuple[Any, str, str]]] = {
     "letters-looked-at": [(DeadLetterQueue, "look", AFTER)],
     "letters-committed": [(applying, "process", AFTER)],
     "letters-sent": [(SourceQueue, "send", AFTER)],
+    "tombstones-left": [(forget, "leave_tombstones", AFTER)],
+    "trace-looked-at": [(traces, "_treat", AFTER)],
+    "removals-deleted": [(forget, "delete_removals", AFTER)],
+    "kept-for-others": [(forget, "keep_without", AFTER)],
+    "wiping": [(SqliteStore, "wipe", BEFORE), (PostgresqlStore, "wipe", BEFORE)],
     "rows-removed": [(in_quarantine, "remove_dead_letters", AFTER)],
     "polling": [(Poller, "_receive", BEFORE)],
     "writing": [(Writer, "_commit", BEFORE)],

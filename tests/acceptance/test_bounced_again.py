@@ -29,6 +29,11 @@ class Transcript:
     def why(self):
         return " ".join(self("why", JANE).out.split())
 
+    def hard_bounces(self):
+        """Print the report, and return its number of hard bounces."""
+        assert self("report", "--days", "30").status == 0
+        return self._run("report", "--days", "30", "--json").json["bounces"]["hard"]
+
 
 def before(**past):
     return (datetime.now(UTC) - timedelta(**past)).isoformat()
@@ -66,6 +71,7 @@ def test_an_address_that_was_reinstated_bounces_again(run, emulator, queue, ses,
     places = [story.index(words) for words in ("MailboxFull", "mailbox full", "no such user")]
     assert places == sorted(places)
 
+    assert told.hard_bounces() == 1
     undone = told(
         "users", "reinstate", JANE, "--reason", "her provider mended its server",
         "--also-suppression-list",
@@ -90,4 +96,5 @@ def test_an_address_that_was_reinstated_bounces_again(run, emulator, queue, ses,
     undo = f'ses-worker users reinstate {JANE} --also-suppression-list --reason "WHY"'
     assert undo in story
     assert told("users", "show", JANE).out.endswith(f"to lift it:          {undo}\n")
+    assert told.hard_bounces() == 3  # with the late one and the new one
     assert worker.stop()[0] == 0

@@ -119,8 +119,8 @@ class TestMisconfigured:
             (["drain"], {"SES_WORKER_TYPO": "1"}, "typo is not a setting (in SES_WORKER_TYPO)"),
             (
                 ["users", "list"],
-                {"SES_WORKER_RETENTION__EVENTS_DAYS": "90"},
-                "retention belongs to a feature",
+                {"SES_WORKER_WEBHOOK__URL": "https://example.com"},
+                "webhook belongs to a feature",
             ),
             (["users", "list"], {"SES_WORKER_STORE__URL": "sqlite:////"}, "is a directory"),
             (
@@ -340,6 +340,7 @@ class TestDb:
                 "0011",
                 "0012",
                 "0013",
+                "0014",
             ],
             None,
         )

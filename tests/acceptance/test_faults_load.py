@@ -64,7 +64,7 @@ def test_a_burst_from_idle_stays_within_the_budget_and_leaves_no_memory_behind(
     daemon, run, emulator, queue, database
 ):
     """F29; ten thousand, and a backlog of a hundred thousand, are in bench/soak.py."""
-    worker = daemon()
+    worker = daemon(forked=False)
     assert emulator.wait_for(lambda: emulator.long_polls)
     sizes = []
     for burst in range(3):

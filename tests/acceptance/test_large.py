@@ -64,7 +64,7 @@ def peak_mb(process):
 
 @pytest.mark.timeout(300)
 def test_bodies_of_a_mebibyte_in_any_mix_take_less_than_300_mb(large_queue, start, slack):
-    process = Watched(start("run")).process
+    process = Watched(start("run", forked=False)).process
     deadline = time.monotonic() + 240
     while (facts := large_queue.facts())["left"]:
         assert process.poll() is None

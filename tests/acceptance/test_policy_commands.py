@@ -3,12 +3,17 @@
 import csv
 import io
 import json
+import os
+import pty
+import signal
 import sqlite3
-from contextlib import closing
+import subprocess
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from support import mail
+from support.running import COMMAND
 
 NOW = datetime.now(UTC)
 ONE_DAY = {"SES_WORKER_POLICY__HARD_BOUNCE_PAUSE_DAYS": "1"}
@@ -123,7 +128,7 @@ class TestDiff:
             (("--set", "hard_bounce_pause_days"), "must be KEY=VALUE"),
             (("--set", "=3"), "must be KEY=VALUE"),
             (("--set", "hard_bounce_pause=3"), "did you mean hard_bounce_pause_days?"),
-            (("--set", "queue.url=3"), "policy.queue: is none of the settings of a policy"),
+            (("--set", "queue.url=3"), "--set queue.url: is no setting of a policy"),
             (("--set", "hard_bounce_pause_days=-1"), "policy.hard_bounce_pause_days: input should"),
             (("--set", "policy.spare_faults=['me']"), "policy.spare_faults: 'me' cannot be spared"),
             (("--set", "hard_bounce_pause_days.x=1"), "policy.hard_bounce_pause_days is no table"),
@@ -142,6 +147,25 @@ class TestDiff:
         assert (done.status, done.out) == (2, ""), done.err
         assert reason in done.err
 
+    @pytest.mark.parametrize(
+        ("name", "near"),
+        [
+            ("Transient/MailboxFul", "Transient/MailboxFull"),
+            ("Tranisent/*", "Transient/*"),
+            ("transient/messagetolarge", "Transient/MessageTooLarge"),
+            ("Permanent/MailboxFull", "Transient/MailboxFull"),
+        ],
+    )
+    def test_a_misspelt_bounce_is_a_warning_with_the_nearest_name(self, run, some_mail, name, near):
+        """And no error: SES may add types."""
+        done = run("policy", "diff", "--json", "--set", f'bounce_actions."{name}"=no_action')
+        assert done.status == 0, done.err
+        expected = f'SES documents no bounce "{name}"; did you mean "{near}"?'
+        assert done.err == f"ses-worker: policy.bounce_actions: {expected}\n"
+        shadow = json.dumps({"bounce_actions": {name: "no_action"}})
+        checked = run("check", "--settings", SES_WORKER_POLICY__SHADOW=shadow)
+        assert f"policy.shadow.bounce_actions: {expected}" in " ".join(checked.err.split())
+
     def test_a_file_that_cannot_be_written_and_a_database_that_is_not_there(self, run, some_mail):
         longer = ("policy", "diff", "--set", "soft_bounce_pause_days=5")
         done = run(*longer, "--csv", "nowhere/out.csv")
@@ -159,7 +183,7 @@ class TestRebuild:
         assert (dry["shorter"], dry["refused"], dry["dry_run"]) == (1, {}, True)
         assert users(run) == before
         shown = run("policy", "rebuild", "--dry-run", **ONE_DAY)
-        assert "Of 3 users with events on record 1 would change and 2 are right" in shown.out
+        assert "Of 3 users with events on record 1 would change; 2 are right." in shown.out
         assert "nothing was changed" in shown.err
 
         done = run("policy", "rebuild", "--yes", **ONE_DAY)
@@ -168,6 +192,61 @@ class TestRebuild:
         assert jane["pause_reason"] == "soft_bounce"
         again = run("policy", "rebuild", "--yes", "--json", **ONE_DAY).json
         assert (again["changed"], again["unchanged"]) == (0, 3)
+
+    def test_it_says_first_whom_mail_reaches_otherwise_and_then_how_many_change_only_in_counts(
+        self, run, some_mail, write, tmp_path
+    ):
+        write("UPDATE users SET soft_bounce_count = 7 WHERE email_key = 'kim@example.com'")
+        write("UPDATE users SET hard_bounce_count = 7 WHERE email_key = 'joe@example.com'")
+        write("DELETE FROM imported_users")
+        done = run("policy", "rebuild", "--dry-run", "--csv", "changes.csv", **ONE_DAY)
+        assert done.status == 0, done.err
+        headline = done.out.replace("\n", " ")
+        assert headline.startswith("1 would be paused for less long. Of 3 users with events")
+        rows = list(csv.DictReader(io.StringIO((tmp_path / "changes.csv").read_text())))
+        changed = [row["change"] for row in rows]
+        assert (
+            len(changed)
+            == run("policy", "rebuild", "--dry-run", "--json", **ONE_DAY).json["changed"]
+        )
+        assert changed.count("shorter") == 1
+        assert done.out.index("jane@example.com") < done.out.find("joe@example.com", 0) or (
+            "joe@example.com" not in done.out
+        )
+        assert "All are in changes.csv." in done.out
+        piped = run("policy", "rebuild", "--dry-run", "--csv", "-", **ONE_DAY)
+        assert piped.out == (tmp_path / "changes.csv").read_text()
+        assert "1 would be paused for less long" in piped.err
+
+    def test_an_answer_that_is_no_changes_nothing_and_says_so(self, terminal, some_mail, run):
+        before = users(run)
+        for answer in ("n\n", "\x04"):
+            done = terminal("policy", "rebuild", answer=answer, **ONE_DAY)
+            assert done.status == 1
+            assert "not confirmed; nothing was changed" in done.out
+            assert "Aborted" not in done.out
+        assert users(run) == before
+
+    def test_ctrl_c_at_the_question_changes_nothing_and_says_so(self, environment, some_mail, run):
+        before = users(run)
+        ours, theirs = pty.openpty()
+        command = [COMMAND, "policy", "rebuild"]
+        with subprocess.Popen(
+            command, env=environment | ONE_DAY, stdin=theirs, stdout=theirs, stderr=theirs
+        ) as process:
+            os.close(theirs)
+            shown = b""
+            while b"[y/N]" not in shown:
+                shown += os.read(ours, 1_000)
+            process.send_signal(signal.SIGINT)
+            with suppress(OSError):
+                while chunk := os.read(ours, 1_000):
+                    shown += chunk
+        os.close(ours)
+        assert process.returncode == 1
+        assert b"\nses-worker: not confirmed; nothing was changed" in shown.replace(b"\r", b"")
+        assert b"Aborted" not in shown
+        assert users(run) == before
 
     def test_it_asks(self, run, some_mail):
         before = users(run)
@@ -219,6 +298,14 @@ class TestShadow:
             ({"track_deliveries": True}, "policy.shadow.track_deliveries: decides nothing about"),
             ({"count_events": True}, "policy.shadow.count_events: decides nothing about"),
             ({"unknown_recipients": "create"}, "policy.shadow.unknown_recipients: decides who"),
+            (
+                {"soft_bounces_to_pause": 3},
+                "policy.shadow.soft_bounces_to_pause: 3 needs policy.track_deliveries = true",
+            ),
+            (
+                {"soft_bounce_window_days": 3},
+                "policy.shadow.soft_bounce_window_days: has no effect while each soft bounce",
+            ),
         ],
     )
     def test_a_second_policy_that_is_wrong_is_misconfigured(self, run, shadow, reason):

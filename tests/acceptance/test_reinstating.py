@@ -127,3 +127,10 @@ def test_an_export_of_the_version_before_is_still_imported(run, tmp_path):
     run("users", "remove", "jane@example.com")
     done = run("users", "import", "-", input="\n".join(former))
     assert done.out == "1 created, 0 updated, 0 unchanged, 0 refused\n", done.err
+
+
+def test_an_empty_reason_is_asked_for(run):
+    for reason in ("", "  "):
+        done = run("users", "reinstate", "jane@example.com", "--reason", reason)
+        assert done.status == 2
+        assert "is empty: say why, since the history keeps it" in done.err

@@ -263,6 +263,23 @@ class TestSes:
         assert "ses:GetSendStatistics is not permitted" in words
         assert "the rate is unknown" in words
 
+    def test_the_check_says_whether_ses_may_be_asked(self, run, figures, ses, queue):
+        figures(self.FEW)
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        ses.sent.statistics = {today - timedelta(days=1): 1_500}
+
+        def finding():
+            checks = run("check", "--report", "--json").json["checks"]
+            (found,) = [item for item in checks if item["check"] == "sends"]
+            return found
+
+        assert finding()["status"] == "ok"
+        ses.fail(ACCESS_DENIED)
+        denied = finding()
+        assert (denied["status"], "config/iam-report.json" in denied["fix"]) == ("note", True)
+        assert "ses:GetSendStatistics is not permitted" in denied["message"]
+        assert "sends" not in {item["check"] for item in run("check", "--json").json["checks"]}
+
     def test_without_the_option_nothing_is_asked(self, run, figures, ses, queue):
         figures(self.FEW)
         assert run("report").status == 0

@@ -188,7 +188,7 @@ atexit.register(lambda: pathlib.Path("thresholds").write_text(str(gc.get_thresho
 
 @pytest.mark.parametrize("command", ["run", "drain"])
 def test_the_garbage_collector_is_calm_in_a_worker(command, start, queue, tmp_path):
-    process = start(command, program=patched(AT_THE_END))
+    process = start(command, program=patched(AT_THE_END), SES_WORKER_QUEUE__WAIT_SECONDS="1")
     if command == "run":
         watched = Watched(process)
         watched.wait_for("worker.started")

@@ -132,6 +132,21 @@ def test_auto_verifies_nothing_where_a_local_endpoint_stands_in_for_aws(
     assert host.asked == []
 
 
+def test_a_reload_to_auto_warns_where_a_local_endpoint_stands_in_for_aws(
+    daemon, emulator, queue, host, environment, tmp_path
+):
+    settings = tmp_path / "worker.toml"
+    settings.write_text('[sns]\nverify = "off"\n')
+    environment.update(host.environment, SES_WORKER_CONFIG=str(settings))
+    worker = daemon()
+    worker.wait_for("worker.started")
+    assert "signatures.not_verified" not in names(worker)
+    settings.write_text(settings.read_text().replace("off", "auto"))
+    worker.process.send_signal(signal.SIGHUP)
+    worker.wait_for("signatures.not_verified")
+    assert worker.stop()[0] == 0
+
+
 def test_a_drain_that_needs_a_certificate_ends_and_says_why(run, emulator, queue, host, requiring):
     host.files[PATH] = 503
     emulator.send(queue, signed(mail.bounce("jane@example.com")))

@@ -130,3 +130,10 @@ def test_it_asks_in_bulk(run, four, tmp_path, monkeypatch):
     verdicts_on(store, names)
     assert len(asked) <= 4
     store.close()
+
+
+def test_of_several_addresses_the_one_that_is_none_is_named(run):
+    run("db", "upgrade")
+    done = run("users", "check", "jane@example.com", "non\x1bsense", "joe@example.com")
+    assert (done.status, done.out) == (2, "")
+    assert "'non\\\\x1bsense' is no usable address" in done.err

@@ -28,11 +28,13 @@ test_mail_again.py."""
 OF_THEIR_OWN = {
     "docs/backup.md": set(),
     "docs/connect.md": {"python", "javascript", "ruby", "toml"},
+    "docs/forget.md": {"sql"},
     "docs/install/timer.md": {"ini", "bash", "cron"},
     "docs/personal-data.md": set(),
     "docs/policies.md": {"toml"},
     "docs/prometheus.md": {"yaml"},
     "docs/regions.md": {"toml"},
+    "docs/retention.md": {"toml"},
     "docs/signatures.md": {"toml"},
 }
 """Pages whose blocks are all run or read by a test of the page, and their languages."""

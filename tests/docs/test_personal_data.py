@@ -1,9 +1,10 @@
 """The page on personal data names every column of the schema, and its statements delete a person."""
 
+import csv
+import io
 import json
 import re
 
-import psycopg
 import pytest
 from support import mail
 from support.dead import quarantined
@@ -15,7 +16,6 @@ from worker.store.schema import metadata
 
 PAGE = page("docs/personal-data.md")
 ROWS = table(PAGE, "## In the database")
-DELETE_A_PERSON, DELETE_WHAT_IS_OLD = blocks(PAGE, "sql")
 (DATA_REQUEST,) = blocks(PAGE, "sh")
 SECTIONS = {name: table(PAGE, name) for name in ("## In files and logs", "## At other services")}
 
@@ -66,6 +66,11 @@ def everywhere(run, emulator, queue, slack, ses, environment):
     ses.list_address("jane@example.com")
     users = "email,account_id\njane@example.com,account-17\njoe@example.com,8\n"
     run("users", "import", "-", input=users)
+    exported = list(csv.DictReader(io.StringIO(run("users", "export").out)))
+    run("users", "remove", "jane@example.com")
+    lines = [",".join(exported[0])]
+    lines += [",".join((row | {"hard_bounce_count": "2"}).values()) for row in exported]
+    run("users", "import", "-", input="\n".join(lines))  # with a first record of its own
     gone = mail.recipient("jane@example.com", status="5.1.1", diagnosticCode="550 moved-away")
     body = json.loads(mail.bounce(gone, event=True, feedback_id="1", message_id="m1"))
     body["mail"] |= {
@@ -75,9 +80,6 @@ def everywhere(run, emulator, queue, slack, ses, environment):
     emulator.send(queue, mail.complaint("joe@example.com", feedback_id="2", message_id="m2"))
     run("drain")
     run("users", "reinstate", "jane@example.com", "--reason", "why-of-hers")
-    exported = run("users", "export").out
-    run("users", "remove", "jane@example.com")
-    run("users", "import", "-", input=exported)  # with a first record of its own
     emulator.send(queue, mail.bounce("jane@example.com", feedback_id="3", message_id="m3"))
     run("drain")
     quarantined(environment, ("not_json", "to jane@example.com, which is no JSON"))
@@ -183,62 +185,22 @@ NAMES = {
 
 
 @pytest.mark.usefixtures("either_store")
-def test_the_statements_delete_whatever_is_on_record_about_a_person(
+def test_the_command_deletes_whatever_is_on_record_about_a_person(
     run, emulator, queue, slack, database, environment
 ):
+    assert "`ses-worker users forget ADDRESS`" in PAGE
+    environment["SES_WORKER_PRIVACY__KEY"] = "3f1c0b7d9e2a4c5b8d6f7e8091a2b3c4"
     run("users", "import", "-", input="email\njane@example.com\njoe@example.com\n")
     for name in ("jane", "joe"):
         address = f"{name}@example.com"
         emulator.send(queue, mail.bounce(address, feedback_id=name, message_id=name))
     run("drain")
     assert database.count("outbox") == 2
-    execute(environment["SES_WORKER_STORE__URL"], DELETE_A_PERSON)
+    assert run("users", "forget", "jane@example.com", "--yes").status == 0
     for name in ("users", "events", "outbox"):
         (row,) = database.rows(f"SELECT * FROM {name}")
         assert "jane" not in str(row), name
         assert "joe" in str(row), name
-
-
-@pytest.mark.usefixtures("either_store")
-def test_what_is_old_goes_and_what_says_no_about_a_stranger_stays(
-    run, emulator, queue, slack, database, environment
-):
-    is_sqlite = environment["SES_WORKER_STORE__URL"].startswith("sqlite")
-    run("users", "import", "-", input="email\njane@example.com\n")
-    for name in ("jane", "stranger"):
-        address = f"{name}@example.com"
-        emulator.send(queue, mail.bounce(address, feedback_id=name, message_id=name))
-    run("drain")
-    statements = DELETE_WHAT_IS_OLD
-    if not is_sqlite:
-        statements = re.sub(
-            r"strftime\([^)]*'-(\d+) days'\)", r"now() - interval '\1 days'", statements
-        )
-    execute(environment["SES_WORKER_STORE__URL"], statements)
-    assert (database.count("events"), database.count("outbox")) == (2, 2)
-    for name, column in (("events", "received_at"), ("outbox", "finished_at")):
-        execute(
-            environment["SES_WORKER_STORE__URL"],
-            f"UPDATE {name} SET {column} = '2020-01-01 00:00:00.000000'",
-        )
-    execute(environment["SES_WORKER_STORE__URL"], statements)
-    assert [row["recipient"] for row in database.rows("SELECT recipient FROM events")] == [
-        "stranger@example.com"
-    ]
-    assert database.count("outbox") == 0
-
-
-def execute(url, statements):
-    """As an administrator does."""
-    if url.startswith("sqlite"):
-        import sqlite3
-        from contextlib import closing
-
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
-            connection.executescript(statements)
-    else:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(re.sub(r"^--.*$", "", statements, flags=re.MULTILINE))
 
 
 def test_the_commands_that_print_whole_addresses_are_those_that_the_page_names(
@@ -249,6 +211,7 @@ def test_the_commands_that_print_whole_addresses_are_those_that_the_page_names(
 
     run("users", "import", "-", input="email\njane@example.com\n")
     environment["SES_WORKER_SUPPRESSION__REMOVE"] = '["jane@example.com"]'
+    environment["SES_WORKER_PRIVACY__KEY"] = "3f1c0b7d9e2a4c5b8d6f7e8091a2b3c4"
     emulator.send(queue, mail.bounce("jane@example.com"))
     run("drain", "--max-seconds", "2")
     (dead,) = fill(emulator, mail.bounce("jane@example.com"), reason="processing_failed")
@@ -256,7 +219,7 @@ def test_the_commands_that_print_whole_addresses_are_those_that_the_page_names(
     named = set(re.findall(r"`(?:ses-worker )?([a-z -]+)`", row[0]))
     commands = {
         "users list": [], "users check": ["jane@example.com"], "users show": ["jane@example.com"],
-        "users export": [], "events export": [], "may-send": ["jane@example.com"],
+        "users forget": ["jane@example.com", "--dry-run"], "users export": [], "events export": [], "may-send": ["jane@example.com"],
         "why": ["jane@example.com"], "report": ["--days", "3660"], "dlq show": [dead],
         "outbox list": ["--state", "waiting", "--state", "parked", "--state", "delivered"],
         "policy diff": ["--set", "hard_bounce_pause_days=60"],
@@ -278,10 +241,12 @@ def test_the_fields_of_the_log_that_the_page_names_are_logged(run, emulator, que
         "account_id", "metrics_enabled",
     }  # fmt: skip
     run("users", "import", "-", input="email,account_id\njane@example.com,42\n")
-    emulator.send(queue, mail.bounce("jane@example.com"))
     emulator.send(queue, mail.complaint("jane@example.com"))
+    key = "5Y3mZ8qVt1Lr0nXwK7cJdGhBsA2uPeFo"
+    hashed = run("drain", SES_WORKER_LOG__ADDRESSES="hashed", SES_WORKER_PRIVACY__KEY=key)
+    emulator.send(queue, mail.bounce("jane@example.com"))
     done = run("drain")
-    logged = {name for line in done.log for name in line}
+    logged = {name for line in (*hashed.log, *done.log) for name in line}
     assert named <= logged
     assert "jane@example.com" not in done.err
     assert parse_address("jane@example.com").key.partition("@")[2] in done.err

@@ -104,9 +104,9 @@ def test_without_any_right_on_the_tables_all_are_named_and_suffice(admin, url, m
         "GRANT SELECT, INSERT ON public.quarantine",
         "GRANT SELECT, INSERT, DELETE ON public.events, public.new_counts, public.policy",
         (
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON public.daily_counts, public.hourly_counts, "
-            "public.imported_users, public.kept_keys, public.outbox, public.removals, "
-            "public.shadow_users"
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON public.daily_counts, public.forgotten, "
+            "public.hourly_counts, public.imported_users, public.kept_keys, public.outbox, "
+            "public.removals, public.shadow_users"
         ),
         "GRANT SELECT ON public.do_not_mail, public.events_by_recipient, public.ses_worker_schema",
     ):
@@ -231,7 +231,7 @@ NARROW = """
     GRANT SELECT, INSERT, DELETE ON events, policy, new_counts TO {role};
     GRANT SELECT, INSERT, UPDATE, DELETE ON outbox, removals, kept_keys, hourly_counts, daily_counts
         TO {role};
-    GRANT SELECT, INSERT, UPDATE, DELETE ON shadow_users, imported_users TO {role};
+    GRANT SELECT, INSERT, UPDATE, DELETE ON shadow_users, imported_users, forgotten TO {role};
     GRANT SELECT ON events_by_recipient, do_not_mail, ses_worker_schema TO {role};
     GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
 """
@@ -366,6 +366,20 @@ class TestCommands:
         assert "; ;" not in done.err
         do(role, f"GRANT SELECT ON {named} TO {ROLE}")
         assert run(*command).status == 0
+
+    def test_a_user_is_shown_with_the_command_that_undoes_without_the_right_to_read_events(
+        self, role, made, run, postgresql_url
+    ):
+        run(
+            "users", "import", "-", input="email\njane@example.com\n",
+            SES_WORKER_STORE__URL=postgresql_url,
+        )  # fmt: skip
+        role.execute("UPDATE users SET auto_block_spam = true")
+        do(role, f"GRANT SELECT ON public.ses_worker_schema, public.users TO {ROLE}")
+        done = run("users", "show", "jane@example.com")
+        undo = "ses-worker users reinstate jane@example.com --reason"
+        assert (done.status, undo in done.out) == (0, True), done.err
+        assert "permission" not in done.err
 
     def test_the_check_says_who_makes_the_tables_of_an_empty_database_and_where_others_are(
         self, role, url, run, queue

@@ -27,7 +27,7 @@ from worker.core.retention import Retention
 from worker.process import process
 from worker.store.purging import Purge
 from worker.store.schema import Moment
-from worker.store.users import import_users
+from worker.store.users import import_users, remove_users
 from worker.timing import clock
 
 DAY = timedelta(days=1)
@@ -152,6 +152,10 @@ def test_what_still_bars_a_stranger_or_a_user_stays(store, message):
     work = purge(store, Policy(), mail.NOW + 300 * DAY)
     assert (count(store, "events"), work.kept) == (2, 2)
     assert {key for key, *_ in barred(store)} == {STRANGER, JANE}
+    remove_users(store, [JANE])
+    assert blocked(store) == [JANE, STRANGER], "who complained is not mailed as a stranger either"
+    list(import_users(store, rows([JANE]), Policy()))
+    assert blocked(store) == [JANE, STRANGER]
 
 
 def filled(store, message, people, each=2):

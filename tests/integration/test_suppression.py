@@ -117,7 +117,7 @@ def effect(address, attempts=1, subtype="General", **more):
         kind=EffectKind.REMOVAL,
         attempts=attempts,
         created_at=THEN,
-        summary=Summary(sort="removed", domains={}, occurred_at=THEN),
+        summary=Summary(label="removed", domains={}, occurred_at=THEN),
         payload=msgspec.json.encode(removal).decode(),
     )
 

@@ -35,7 +35,7 @@ def other(n):
         kind=EffectKind.PARKED_NOTICE,
         lane=SLACK,
         payload=payload,
-        summary=Summary(sort="x", domains={"": 1}, occurred_at=NOW),
+        summary=Summary(label="x", domains={"": 1}, occurred_at=NOW),
         created_at=NOW,
     )
 

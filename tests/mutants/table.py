@@ -227,6 +227,64 @@ MUTANTS = [
         new="STORE",
     ),
     Mutant(
+        invariant="Strangers who name certificates neither stop receiving nor have many fetched",
+        test=(
+            "unit/test_signatures.py::TestWithoutACertificate::"
+            "test_what_anybody_can_name_does_not_pause_receiving"
+        ),
+        file="worker/signatures/verifying.py",
+        function="Verifier._is_ours",
+        old="return is_near or envelope.topic in sources.topics",
+        new="return True",
+    ),
+    Mutant(
+        invariant="Strangers who name certificates neither stop receiving nor have many fetched",
+        test=(
+            "integration/test_certificates.py::TestKeeping::"
+            "test_names_that_sns_does_not_have_cost_a_few_fetches_a_minute"
+        ),
+        file="worker/signatures/certificates.py",
+        function="Certificates._require_asking",
+        old="if self._asks_too_often(now):",
+        new="if False:",
+    ),
+    Mutant(
+        invariant="Strangers who name certificates neither stop receiving nor have many fetched",
+        test=(
+            "integration/test_certificates.py::TestKeeping::"
+            "test_a_host_that_failed_rests_and_its_messages_do_not_wait"
+        ),
+        file="worker/signatures/certificates.py",
+        function="Certificates._fetched",
+        old="if rest and now < rest.until:",
+        new="if False:",
+    ),
+    Mutant(
+        invariant=(
+            "A dead letter is deleted after it was confirmed to be elsewhere, whatever part of a "
+            "call fails"
+        ),
+        test=(
+            "acceptance/test_dead_letters_together.py::"
+            "test_what_a_call_does_not_confirm_is_sent_by_itself"
+        ),
+        file="worker/sqs/queue/__init__.py",
+        function="Queue.send_dead_letters",
+        old="if str(number) in done",
+        new="if done",
+    ),
+    Mutant(
+        invariant="A subscription of another endpoint does not stay confirmed",
+        test=(
+            "acceptance/test_subscription.py::"
+            "test_what_turns_out_to_be_another_endpoints_subscription_is_ended_again"
+        ),
+        file="worker/commands/subscription.py",
+        function="_require_endpoint",
+        old="if _is_queue(endpoint, queue):",
+        new="if endpoint:",
+    ),
+    Mutant(
         invariant="A user's record does not depend on the order or the batches of its events",
         test="unit/test_order_of_events.py::test_any_order_in_any_batches_gives_the_same_record",
         file="worker/core/decide.py",
@@ -244,6 +302,30 @@ MUTANTS = [
         function="_paused_by",
         old="if pause == before or (now.ends_after(before) and now.ends_after(pause)):",
         new="if now.ends_after(pause):",
+    ),
+    Mutant(
+        invariant=(
+            "After a purge what comes again is a duplicate, and nobody's record or answer changes"
+        ),
+        test=(
+            "integration/test_purging.py::"
+            "test_after_a_purge_whatever_is_seen_again_is_a_duplicate_and_nobody_s_answer_changes"
+        ),
+        file="worker/store/purging/events.py",
+        function="EventsPurge._write",
+        old="_begin_anew(connection, planned.first)",
+        new="",
+    ),
+    Mutant(
+        invariant="A purge that is killed leaves each event, or both its keys",
+        test=(
+            "integration/test_purging.py::"
+            "test_a_kill_at_any_moment_leaves_each_event_or_both_its_keys"
+        ),
+        file="worker/store/purging/events.py",
+        function="EventsPurge._write",
+        old="keep_keys(connection, kept)",
+        new="keep_keys(connection, kept[1:])",
     ),
     Mutant(
         invariant="A fold over the events on record gives the record that live processing gave",
@@ -377,6 +459,14 @@ MUTANTS = [
         function="is_whole",
         old="return not digest or bool(digest == found)",
         new="return True",
+    ),
+    Mutant(
+        invariant="No secret is shown by `config show`",
+        test="unit/test_origins.py::test_no_password_in_a_url_is_shown",
+        file="worker/settings/origins.py",
+        function="_without_value",
+        old='"password" in unquote(key).lower()',
+        new='"password" in key',
     ),
     Mutant(
         invariant="No log line has a whole address",
@@ -676,7 +766,7 @@ MUTANTS = [
         test="service/test_service.py::TestReloading::test_settings_change_while_messages_flow",
         file="worker/app/reload.py",
         function="reload",
-        old="current.settings, current.policy = after, policy",
+        old="current.settings, current.policy, current.log_key = after, policy, after.log_key",
         new="current.settings = after",
     ),
     Mutant(

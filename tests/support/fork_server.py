@@ -1,10 +1,10 @@
-"""Import the libraries and the worker, then run a command in a fork for each connection.
+"""Import the libraries, and perhaps the worker; then run a program in a fork for each connection.
 
-    python -P fork_server.py DESCRIPTOR
+    python -P fork_server.py DESCRIPTOR libraries|worker COMMAND
 
 DESCRIPTOR is the listening socket; `forking` is the client. It sends the descriptors of three
 standard streams and a JSON object, and is sent two lines: the process id, and the exit status when
-that has ended.
+that has ended. COMMAND is there to be seen: what is forked has the server's arguments in `ps`.
 """
 
 import atexit
@@ -12,6 +12,7 @@ import gc
 import json
 import os
 import pkgutil
+import runpy
 import selectors
 import socket
 import sys
@@ -19,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -107,7 +109,26 @@ def become(request: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     time.tzset()
-    sys.argv = [str(COMMAND), *request["arguments"]]
+    if not request["python"]:
+        sys.argv = [str(COMMAND), *request["arguments"]]
+        Path("/proc/self/comm").write_text(COMMAND.name, encoding="utf-8")
+
+
+def program(request: dict[str, Any]) -> Callable[[], object]:
+    """Return what to run: the installed command, or what `python` would run with these arguments."""
+    words: list[str] = request["python"]
+    arguments: list[str] = request["arguments"]
+    if not words:
+        command = next(iter(entry_points(group="console_scripts", name=COMMAND.name)))
+        loaded: Callable[[], object] = command.load()
+        return loaded
+    if words[0] == "-c":
+        sys.path.insert(0, "")
+        sys.argv = ["-c", *words[2:], *arguments]
+        return partial(exec, compile(words[1], "<string>", "exec"), {"__name__": "__main__"})
+    sys.path.insert(0, str(Path(words[0]).parent))
+    sys.argv = [*words, *arguments]
+    return partial(runpy.run_path, words[0], run_name="__main__")
 
 
 def import_the_worker() -> None:
@@ -126,7 +147,8 @@ def exit_at_once(command: Callable[[], object]) -> None:
     takes three times as long as most commands.
     """
     try:
-        status = command()
+        command()
+        status: object = None
     except SystemExit as leaving:
         status = leaving.code
     if status is not None and not isinstance(status, int):
@@ -144,9 +166,10 @@ def exit_at_once(command: Callable[[], object]) -> None:
 if __name__ == "__main__":
     for library in LIBRARIES:
         import_module(library)
-    import_the_worker()
-    command = next(iter(entry_points(group="console_scripts", name="ses-worker")))
+    if sys.argv[2] == "worker":
+        import_the_worker()
     gc.collect()
     gc.freeze()
-    become(Server(socket.socket(fileno=int(sys.argv[1]))).serve())
-    exit_at_once(command.load())
+    asked = Server(socket.socket(fileno=int(sys.argv[1]))).serve()
+    become(asked)
+    exit_at_once(program(asked))

@@ -29,6 +29,8 @@ class Work:
         self.idle = idle
         self.delivered = 0
         self.clock_skew_seconds = 0.25
+        self.purged = {"events": 3}
+        self.purge_finished_at = 1_800_000_000.0
         self.sending = []
 
 

@@ -92,7 +92,7 @@ def effect(payload, id=123):
         kind=kind,
         attempts=1,
         created_at=AT,
-        summary=Summary(sort="Permanent/General", domains={"example.com": 1}, occurred_at=AT),
+        summary=Summary(label="Permanent/General", domains={"example.com": 1}, occurred_at=AT),
         payload=msgspec.json.encode(payload).decode(),
     )
 
@@ -100,7 +100,7 @@ def effect(payload, id=123):
 def summarised(
     id=1,
     kind=EffectKind.BOUNCE_NOTICE,
-    sort="Permanent/General",
+    label="Permanent/General",
     at=AT,
     sample="",
     by_fault=MappingProxyType({}),
@@ -108,7 +108,7 @@ def summarised(
 ):
     """A row claimed for a digest."""
     named = {domain.replace("_", "."): count for domain, count in domains.items()}
-    summary = Summary(sort=sort, domains=named, faults=by_fault, sample=sample, occurred_at=at)
+    summary = Summary(label=label, domains=named, faults=by_fault, sample=sample, occurred_at=at)
     return Effect(id=id, kind=kind, attempts=1, created_at=AT, summary=summary)
 
 
@@ -242,7 +242,7 @@ summaries = st.builds(
     created_at=st.just(AT),
     summary=st.builds(
         Summary,
-        sort=hostile,
+        label=hostile,
         domains=st.dictionaries(hostile, st.integers(1, 10**6), max_size=3),
         sample=hostile | addresses,
         occurred_at=_instants,

@@ -137,23 +137,42 @@ def run(request, fork_server, environment, tmp_path):
     return run
 
 
+@pytest.fixture(scope="session")
+def bare_fork_server(interruptible):
+    """As `fork_server`, but it has not imported the worker, which a test may change before."""
+    if os.environ.get(START_EACH):
+        yield None
+        return
+    server = ForkServer(worker=False)
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def start(environment, tmp_path):
+def start(request, environment, tmp_path):
     """Start the command and leave it running; what still runs at the end is killed.
 
     `program` is what to start in its place, such as the command with a point at which it fails.
+    Unless it is `forked`, it is started as installed.
     """
     started = []
 
-    def start(*arguments, program=(COMMAND,), **changes):
-        process = subprocess.Popen(
-            [*map(str, program), *map(str, arguments)],
-            env=environment | changes,
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(*arguments, program=(COMMAND,), forked=True, **changes):
+        changed, words = environment | changes, [*map(str, arguments)]
+        first, *python = map(str, program)
+        name = {str(COMMAND): "fork_server", sys.executable: "bare_fork_server"}.get(first)
+        server = request.getfixturevalue(name) if name and forked else None
+        if server and server.fits(changed):
+            process = server.start(words, changed, tmp_path, python=python)
+        else:
+            process = subprocess.Popen(
+                [*map(str, program), *words],
+                env=changed,
+                cwd=tmp_path,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         started.append(process)
         return process
 

@@ -10,11 +10,11 @@ from support.documents import page
 
 from bench.faults import precision, recall, replies
 from worker.core.decode import decode
-from worker.core.echoes import says_spam
 from worker.core.faults import Fault, fault_of
 from worker.core.limits import LONGEST_REPLY, LONGEST_TEXT
 from worker.core.model import Address
 from worker.core.policy import REFUSED_BY_SES
+from worker.core.says_spam import says_spam
 
 REPORTED = {
     "our IP is on a blocklist": (

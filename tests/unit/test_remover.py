@@ -143,7 +143,7 @@ def effect(payload=JANE, attempts=1):
         kind=EffectKind.REMOVAL,
         attempts=attempts,
         created_at=THEN,
-        summary=Summary(sort="removed", domains={}, occurred_at=THEN),
+        summary=Summary(label="removed", domains={}, occurred_at=THEN),
         payload=msgspec.json.encode(payload).decode(),
     )
 

@@ -335,10 +335,10 @@ class TestWhatIsWrong:
         assert complaints({name: "x"}) == [f"{expected} (in {name})"]
 
     def test_a_section_without_keys_is_named_like_any_other(self, file):
-        file.write_text("[foo]\n[retention]\n[queue]\n[policy.bounce_actions]\n", encoding="utf-8")
+        file.write_text("[foo]\n[webhook]\n[queue]\n[policy.bounce_actions]\n", encoding="utf-8")
         assert complaints({}, file) == [
             f"foo is not a setting (in {file})",
-            f"retention belongs to a feature that this version does not have (in {file})",
+            f"webhook belongs to a feature that this version does not have (in {file})",
         ]
 
     @pytest.mark.parametrize(

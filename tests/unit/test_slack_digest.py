@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from datetime import timedelta
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from support import notices
 from support.examples import examples
 from support.notices import AT, faults, shown, summarised
 
-from worker.core.effects import EffectKind
+from worker.core.effects import EffectKind, Summary
 from worker.notifiers.slack.blocks import texts
 from worker.notifiers.slack.digest import digest, simplified_digest
 
@@ -54,7 +55,7 @@ def test_effects_are_grouped_counted_dated_and_sampled():
         [
             summarised(7, example_com=2, sample="***@example.com"),
             summarised(9, example_com=1, at=later),
-            summarised(8, sort="Transient/MailboxFull", example_org=1, at=later),
+            summarised(8, label="Transient/MailboxFull", example_org=1, at=later),
             summarised(12, EffectKind.COMPLAINT_NOTICE, "abuse", example_com=1),
         ]
     )
@@ -157,3 +158,10 @@ def test_twenty_thousand_effects_take_no_second():
 def test_the_title_of_every_kind_at_once_fits_its_header(count):
     effects = [summarised(n, kind, example_com=10**9) for n, kind in enumerate(EffectKind)]
     drawn(effects * count)
+
+
+def test_the_label_of_a_summary_is_stored_under_the_name_that_older_rows_have():
+    stored = b'{"sort":"Transient/MailboxFull","domains":{},"occurred_at":"2026-11-20T08:15:33Z"}'
+    summary = msgspec.json.decode(stored, type=Summary)
+    assert summary.label == "Transient/MailboxFull"
+    assert msgspec.json.encode(summary) == stored

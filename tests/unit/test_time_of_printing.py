@@ -140,7 +140,7 @@ def test_a_digest_of_thousands_takes_no_longer_for_what_they_say():
     def effects(unit):
         output = [
             Summary(
-                sort=f"{unit}{n}"[:100],
+                label=f"{unit}{n}"[:100],
                 domains={f"{n}.{unit}"[:200]: 1},
                 sample=unit[:200],
                 occurred_at=mail.NOW,

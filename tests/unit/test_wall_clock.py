@@ -31,6 +31,8 @@ USES = {
     "cli/when.py": "how long ago something occurred, for people",
     "cli/events.py": "until when an export goes",
     "cli/user_table.py": "likewise",
+    "cli/data_request.py": "when an answer about a person was made, for people",
+    "commands/check/__init__.py": "which days SES is asked about, as a report does",
     "cli/report.py": "which days a report is about, for people",
     "cli/history_page.py": "likewise",
     "app/in_force.py": "how many pauses would be over, for people",

@@ -13,11 +13,13 @@ import structlog
 from worker.app import make_relay
 from worker.app.current import Current
 from worker.app.in_force import begin_keeping
+from worker.app.signatures import warn_if_unverified
 from worker.core.errors import Misconfigured, Unavailable
 from worker.observability.health import SETTINGS, Health
 from worker.observability.log import configure_logging
 from worker.service.startup_checks import warn_of_doubts, warn_of_effects_without_sender
 from worker.settings import Settings
+from worker.signatures.verifying import Verifier
 from worker.store import Store
 
 _UNCHANGED = "the previous settings stay in force"
@@ -48,6 +50,8 @@ def reload(
     store: Store,
     health: Health,
     stopping: threading.Event,
+    *,
+    verifier: Verifier | None = None,
 ) -> str:
     """Read the settings again and use what needs no restart; return what is left to do.
 
@@ -81,6 +85,8 @@ def reload(
     begin_keeping(store, lambda: current.policy, stopping)
     log.info("settings.reloaded", changed=changed)
     warn_of_doubts(after.doubts)
+    if verifier and after.sns.verify is not before.sns.verify:
+        warn_if_unverified(verifier, policy.sources)
     if not kept:
         health.resolve(SETTINGS)
         return ""

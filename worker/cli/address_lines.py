@@ -1,4 +1,4 @@
-"""Addresses that a command gets: one as its argument, or many on standard input, one a line."""
+"""Addresses that a command gets: one as its argument, or a list on standard input."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -38,16 +38,20 @@ class AddressLines:
         return self._argument != "-"
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the key of each address; empty lines are skipped."""
+        """Yield the key of each address, as `addresses` does."""
         return (address.key for address in self.addresses())
 
     def addresses(self) -> "Iterator[Address]":
-        """Yield each address; empty lines are skipped."""
+        """Yield each address; empty lines are skipped.
+
+        Raises:
+            Refused: it is CSV without a column `email`.
+
+        """
+        from worker.commands.address_list import listed
         from worker.core.address import parse_address
 
-        for number, line in enumerate(self._lines(), start=1):
-            if not (text := line.strip()):
-                continue
+        for number, text in listed(self._lines()):
             if (address := parse_address(text)) is None:
                 self.refused += 1
                 self.show(f"line {number} is no usable address")

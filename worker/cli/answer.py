@@ -27,6 +27,8 @@ _WITHOUT_EVENT = {
 
 def answer_of(key: str, verdict: "Verdict", cause: Event | None) -> str:
     """Say whether mail may go to an address now, until when not, and why not."""
+    if verdict.forgotten_at:
+        return _of_forgotten(key, verdict)
     who = f"It is {'a' if verdict.is_user else 'no'} user"
     if verdict.may_send:
         return f"Mail may go to {key} now. {who}, and {_free(verdict)}."
@@ -34,6 +36,15 @@ def answer_of(key: str, verdict: "Verdict", cause: Event | None) -> str:
     why, status = reason_in_words(str(verdict.reason), cause)
     names = ", ".join(filter(None, (status, verdict.reason)))
     return f"No mail may go to {key} {until}, because {why} ({names}). {who}."
+
+
+def _of_forgotten(key: str, verdict: "Verdict") -> str:
+    on = f"This person was forgotten on {verdict.forgotten_at:%Y-%m-%d}"
+    if verdict.may_send:
+        return f"Mail may go to {key} now. {on}, and was neither paused nor blocked."
+    if verdict.until:
+        return f"No mail may go to {key} until {moment(verdict.until)} UTC. {on}, and was paused."
+    return f"No mail may go to {key} until somebody lifts it. {on}, and was blocked."
 
 
 def _free(verdict: "Verdict") -> str:

@@ -50,6 +50,10 @@ if TYPE_CHECKING:
     "--certificate", metavar="URL", default="", show_default="none",
     help="Fetch and check this certificate of SNS: the SigningCertURL of any message of the topic.",
 )  # fmt: skip
+@option(
+    "--report", is_flag=True, show_default="off",
+    help="Also check whether `report --ses` may ask SES how much was sent.",
+)  # fmt: skip
 @option("--send", is_flag=True, show_default="off", help="Post a test notice to each channel.")
 @json_option
 @with_settings
@@ -62,6 +66,7 @@ def check(
     only_settings: bool,
     eventbridge: bool,
     certificate: str,
+    report: bool,
     send: bool,
     as_json: bool,
 ) -> None:
@@ -76,15 +81,16 @@ def check(
       ses-worker check --live
       ses-worker check --settings
     """
+    is_more = identities or configuration_sets or eventbridge or certificate or report or send
     if live:
         from worker.cli.live import live as ask
 
-        if identities or configuration_sets or eventbridge or certificate or send or only_settings:
+        if is_more or only_settings:
             raise click.UsageError("--live can be combined with --json only")
         sys.exit(ask(settings, as_json=as_json))
 
     if only_settings:
-        if identities or configuration_sets or eventbridge or certificate or send:
+        if is_more:
             raise click.UsageError("--settings can be combined with --json only")
         sys.exit(_look_at_settings(settings, as_json=as_json))
 
@@ -92,7 +98,7 @@ def check(
     from worker.commands.check import CheckOptions, look
     from worker.topology.checks.findings import is_healthy
 
-    options = CheckOptions(identities, configuration_sets, send, eventbridge, certificate)
+    options = CheckOptions(identities, configuration_sets, send, eventbridge, certificate, report)
     found = map(_with_own_options, look(settings, options))
     # It takes a minute if services do not answer, so each finding is shown as it is made.
     findings = list(found if as_json else shown(found))

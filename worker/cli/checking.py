@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -19,13 +19,18 @@ from worker.core.masking import cut, printable
 from worker.service.signals import as_interrupts
 
 if TYPE_CHECKING:
+    from worker.core.privacy import PrivacyKey
     from worker.settings import Settings
     from worker.store import Store
     from worker.store.answers import Verdict
 
-COLUMNS = ("line", "given", "address", "answer", "reason", "until", "known", "user")
+COLUMNS = (
+    "line", "given", "address", "answer", "reason", "until", "known", "user", "forgotten_at",
+)  # fmt: skip
 _MOST_NAMED = 20
 """Line numbers that are named because they have no address."""
+_LONGEST_SHOWN = 80
+"""Characters of what is no address."""
 _OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False, readable=False, allow_dash=True)
 
 
@@ -49,8 +54,9 @@ class _Line(NamedTuple):
 def check(settings: "Settings", addresses: Sequence[str], file: Path | None, as_json: bool) -> None:
     """Tell for each ADDRESS whether mail may go there now, as may-send does for one.
 
-    With - the addresses stand on standard input, one a line. There is an answer for each line that
-    is not empty, in the same order: yes, no, or invalid where there is no usable address.
+    With - the addresses stand on standard input, one a line, or in the column email of CSV with a
+    header. There is an answer for each line that is not empty, in the same order: yes, no, or
+    invalid where there is no usable address.
 
     The exit status is 0 if mail may go to all of them, 3 if it must not go to at least one, 1 if
     a line is invalid or there is no answer, and 2 if an ADDRESS of the command line is none. Send
@@ -69,7 +75,8 @@ def check(settings: "Settings", addresses: Sequence[str], file: Path | None, as_
     lines = _lines(addresses)
     with no_answer_is_no():
         store = open_existing_store(settings, READ)
-    work = _Checking(store, lines, is_list="-" in addresses)
+    privacy_key = settings.privacy.privacy_key
+    work = _Checking(store, lines, privacy_key, is_list="-" in addresses)
     with as_interrupts():
         if file:
             work.write_csv(file)
@@ -92,19 +99,27 @@ def _lines(addresses: Sequence[str]) -> Iterator[_Line]:
     if "-" in addresses:
         if len(addresses) > 1:
             raise click.UsageError("- takes all addresses from standard input; give nothing else")
-        return _numbered(click.open_file("-", encoding="utf-8-sig", errors="surrogateescape"))
-    lines = list(_numbered(addresses))
-    if len(lines) < len(addresses) or not all(line.key for line in lines):
-        raise click.BadParameter("is no usable address", param_hint="ADDRESS")
-    return iter(lines)
+        return _of_list(click.open_file("-", encoding="utf-8-sig", errors="surrogateescape"))
+    lines = {line.number: line for line in _numbered(enumerate(addresses, start=1))}
+    for number, given in enumerate(addresses, start=1):
+        if number not in lines or not lines[number].key:
+            shown = printable(cut(given, _LONGEST_SHOWN))
+            raise click.BadParameter(f"{shown!r} is no usable address", param_hint="ADDRESS")
+    return iter(lines.values())
 
 
-def _numbered(texts: Sequence[str] | IO[str]) -> Iterator[_Line]:
+def _of_list(file: IO[str]) -> Iterator[_Line]:
+    from worker.commands.address_list import listed
+
+    return _numbered(listed(file))
+
+
+def _numbered(texts: Iterable[tuple[int, str]]) -> Iterator[_Line]:
     from worker.core.address import parse_address
     from worker.core.limits import LONGEST_REPORTED
     from worker.core.parsing import clip
 
-    for number, text in enumerate(texts, start=1):
+    for number, text in texts:
         if given := clip(text.strip(), LONGEST_REPORTED):
             address = parse_address(given) if len(text) <= LONGEST_REPORTED else None
             yield _Line(number, given, address.key if address else "")
@@ -113,8 +128,16 @@ def _numbered(texts: Sequence[str] | IO[str]) -> Iterator[_Line]:
 class _Checking:
     """Answers lines in their order, many with a few queries, and counts the answers."""
 
-    def __init__(self, store: "Store", lines: Iterator[_Line], *, is_list: bool) -> None:
+    def __init__(
+        self,
+        store: "Store",
+        lines: Iterator[_Line],
+        privacy_key: "PrivacyKey | None",
+        *,
+        is_list: bool,
+    ) -> None:
         self._store = store
+        self._privacy_key = privacy_key
         self._lines = lines
         self._is_list = is_list
         self._yes = self._no = 0
@@ -130,7 +153,8 @@ class _Checking:
         with Progress("check", "addresses", enabled=shown and self._is_list) as progress:
             while batch := list(islice(self._lines, AT_ONCE)):
                 with no_answer_is_no():
-                    verdicts = verdicts_on(self._store, {line.key for line in batch if line.key})
+                    asked = {line.key for line in batch if line.key}
+                    verdicts = verdicts_on(self._store, asked, self._privacy_key)
                 for line in batch:
                     yield self._answer(line, verdicts.get(line.key))
                 done += len(batch)
@@ -142,7 +166,7 @@ class _Checking:
             self._invalid_count += 1
             if len(self._invalid) < _MOST_NAMED:
                 self._invalid.append(line.number)
-            nothing = dict.fromkeys(("reason", "until", "known", "user"))
+            nothing = dict.fromkeys(COLUMNS[4:])
             return row | {"address": None, "answer": "invalid"} | nothing
         self._yes += verdict.may_send
         self._no += not verdict.may_send

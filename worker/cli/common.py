@@ -97,7 +97,12 @@ def reporting_failures() -> Iterator[None]:
     except KeyboardInterrupt:
         print_message("interrupted")
         sys.exit(Exit.FAILED)
-    except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+    except click.Abort as refused:  # at a question, before anything is done
+        if isinstance(refused.__context__, KeyboardInterrupt | EOFError):
+            sys.stderr.write("\n")  # the answer did not end the line
+        print_message("not confirmed; nothing was changed")
+        sys.exit(Exit.FAILED)
+    except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
         raise  # click prints them
     except Exception as error:  # noqa: BLE001 a bug: logged without locals and addresses
         import structlog

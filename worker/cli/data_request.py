@@ -164,7 +164,7 @@ def _write(file: Path, fields: dict[str, Any], *, as_json: bool) -> None:
     if str(file) != "-":
         events = counted(len(fields["events"]), "event")
         what = f"{events} and all else" if fields["found"] else "that nothing is on record"
-        print_message(f"wrote {what} about {fields['address']} to {file}")
+        print_message(f"wrote {what} to {file}")
 
 
 def _as_text(value: object) -> str:

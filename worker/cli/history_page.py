@@ -9,7 +9,7 @@ from worker.cli.called import as_called
 from worker.cli.common import counted
 from worker.cli.history_lines import lines_of, more_lines_of
 from worker.cli.page import put, put_whole, screen
-from worker.cli.words import effect_head, feedback_counts, moment, sort_of
+from worker.cli.words import effect_head, feedback_counts, label_of_event, moment
 from worker.core.limits import LONGEST_CELL
 from worker.core.masking import cut, printable
 
@@ -71,7 +71,7 @@ def _show_events(out: "Console", story: "Story") -> None:
     shown: set[int] = set()
     for event in events:
         put(out, "")
-        put(out, f"{moment(event['occurred_at'])}  {printable(sort_of(event))}")
+        put(out, f"{moment(event['occurred_at'])}  {printable(label_of_event(event))}")
         _put_lines(out, lines_of(event, told.changes.get(event["id"])))
         for effect in story.history.effects:
             if effect["feedback_id"] == event["feedback_id"] and effect["id"] not in shown:

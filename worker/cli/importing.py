@@ -56,6 +56,12 @@ class NewUsers:
 
     def show(self, counts: "Imported") -> None:
         """Say about how many of them something was on record, and what was done with it."""
+        if counts.forgotten:
+            users = counted(counts.forgotten, "new user was", "new users were")
+            print_message(
+                f"{users} forgotten before, and stay blocked or paused if they were "
+                "(ses-worker users list --reason forgotten)"
+            )
         if not counts.with_events:
             return
         users = counted(counts.with_events, "new user")

@@ -29,7 +29,8 @@ def may_send(settings: "Settings", address: str, as_json: bool) -> None:
 
     The exit status is 0 if it may, 3 if it must not, 2 if this is no address, and 1 if the
     database cannot be read. Send only after 0. An address that is no user is judged by its
-    events on record; an unknown address is 0, and is said to be unknown.
+    events on record; an unknown address is 0, and is said to be unknown. Who was forgotten is
+    judged by the tombstone, which keeps the block or the end of the pause.
 
     The database is only read, so this also works while the worker runs, and for an account
     that may only read.
@@ -56,7 +57,8 @@ def _ask(settings: "Settings", key: str) -> "Verdict":
     from worker.store.answers import READ, verdict_on
 
     with no_answer_is_no():
-        return verdict_on(open_existing_store(settings, READ), key)
+        store = open_existing_store(settings, READ)
+        return verdict_on(store, key, settings.privacy.privacy_key)
 
 
 @contextmanager
@@ -83,12 +85,16 @@ def _without_answer(error: WorkerError) -> str:
 
 def _sentence(key: str, verdict: "Verdict") -> str:
     who = "a user" if verdict.is_user else "no user"
+    if verdict.forgotten_at:
+        who = f"forgotten on {verdict.forgotten_at:%Y-%m-%d}"
     if verdict.until:
         return f"no: {key}, {who}, is paused until {moment(verdict.until)} UTC ({verdict.reason})"
     if not verdict.may_send:
         return f"no: {key}, {who}, is blocked, without an end ({verdict.reason})"
     if verdict.is_user:
         return f"yes: {key}, a user, is neither paused nor blocked"
+    if verdict.forgotten_at:
+        return f"yes: {key}, {who}, is neither paused nor blocked"
     if verdict.is_known:
         return f"yes: {key}, no user, has events on record, and none of them stops mail now"
     return f"yes: {key} is unknown: no user, and no event on record"

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from worker.core.masking import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -51,7 +53,7 @@ def put_whole(out: "Console", text: str) -> None:
     """Print a line that stays whole, to be pasted; a terminal continues it on the next line."""
     from rich.text import Text
 
-    out.print(Text(text), soft_wrap=True)
+    out.print(Text(_harmless(text)), soft_wrap=True)
 
 
 def put_widest(out: "Console", tables: Iterable["Table"]) -> bool:
@@ -76,11 +78,19 @@ def table_of(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: st
         numeric = name in right.split("|")
         table.add_column(name, no_wrap=True, justify="right" if numeric else "left")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     return table
 
 
 def _as_text(text: "Text | str") -> "Text":
     from rich.text import Text
 
-    return Text(text) if isinstance(text, str) else text.copy()
+    if isinstance(text, str):
+        return Text(_harmless(text))
+    harmless = _harmless(text.plain)
+    return text.copy() if harmless == text.plain else Text(harmless, text.style)
+
+
+def _harmless(text: str) -> str:
+    """Escape all that is not printable but line breaks, whoever wrote it."""
+    return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))

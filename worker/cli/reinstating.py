@@ -34,7 +34,9 @@ _LONGEST_TENANT = 64
 
 def _is_sentence(_: click.Context, __: click.Parameter, value: str) -> str:
     text = value.strip()
-    if not text or not text.isprintable() or len(text) > LONGEST_REASON:
+    if not text:
+        raise click.BadParameter("is empty: say why, since the history keeps it")
+    if not text.isprintable() or len(text) > LONGEST_REASON:
         raise click.BadParameter(f"must be a line of at most {LONGEST_REASON} characters")
     return text
 
@@ -77,6 +79,8 @@ def reinstate(
     as_json: bool,
 ) -> None:
     """Lift pause and block of an address, or with - of all on standard input, one a line.
+
+    The list may also be CSV with a header that has a column email.
 
     Mail may go there again at once. Counts and dates stay, and the history keeps who did it and
     why. An event from before now that arrives later changes nothing of it; a newer bounce or
@@ -215,7 +219,7 @@ class _Reinstating:
                 self._lines.show(f"{result.key} is neither paused nor blocked")
             return
         self.lifted += 1
-        self._created += not result.was_user
+        self._created += not (result.was_user or result.was_forgotten)
         self._blocked += result.until is None
         if self._shown and (self._lines.is_one or self._lifting.dry_run):
             until = result.until and f"paused until {result.until:%Y-%m-%d %H:%M} UTC"

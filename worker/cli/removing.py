@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 def remove(settings: "Settings", address: str, as_json: bool) -> None:
     """Remove a user, or with - all users whose addresses stand on standard input, one a line.
 
+    The list may also be CSV with a header that has a column email.
+
     The users' events stay on record: from now on `may-send` and the view do_not_mail judge the
     address by them. Nothing is asked. The exit status is 1 if an address was no user, or no
     address; all others are removed all the same. The first 20 of those are printed, with --json

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False, readable=False, allow_dash=True)
 _SHOWN = 50
 """People that are listed at most, unless `--limit` says otherwise."""
-_REASONS = "auto_block_spam, hard_bounce, soft_bounce"
+_REASONS = ("auto_block_spam", "hard_bounce", "soft_bounce")
 
 Row = Mapping[str, Any]
 
@@ -127,7 +128,12 @@ class _Listing:
         show = show_barred if self._everybody else show_users
         show(listed, f"{shown}{count} in {self._store.place}")
         if self._filter.reason and not total:
-            print_message(f"reasons are {_REASONS}, or what an operator wrote as pause_reason")
+            near = get_close_matches(self._filter.reason, _REASONS, n=1)
+            hint = f"; did you mean {near[0]}?" if near and near[0] != self._filter.reason else ""
+            print_message(
+                f"nobody has the reason {self._filter.reason}; reasons are {', '.join(_REASONS)}, "
+                f"or what an operator wrote as pause_reason{hint}"
+            )
 
 
 @click.command(context_settings=HELP_SETTINGS)

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.answer import undo_of
+from worker.cli.answer import answer_of, reinstating, undo_of
 from worker.cli.called import as_called
 from worker.cli.checking import check
 from worker.cli.common import (
@@ -19,6 +19,7 @@ from worker.cli.common import (
     with_settings,
 )
 from worker.cli.exits import Exit
+from worker.cli.forgetting import forget
 from worker.cli.help import Group, option
 from worker.cli.reinstating import reinstate
 from worker.cli.removing import remove
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group, context_settings=HELP_SETTINGS)
 def users() -> None:
-    """Import, list, check, export, reinstate and remove user records.
+    """Import, list, check, export, reinstate, remove and forget people.
 
     \b
     Example:
@@ -45,6 +46,7 @@ def users() -> None:
 users.add_command(list_)
 users.add_command(check)
 users.add_command(export)
+users.add_command(forget)
 users.add_command(reinstate)
 users.add_command(remove)
 
@@ -70,6 +72,8 @@ def import_(settings: "Settings", file: IO[str], ignore_record: bool, as_json: b
     --ignore-record, or policy.begin_with_record = false, these events count for nothing, now and
     when records are rebuilt.
 
+    A new user who was forgotten before stays blocked, or paused as long as that lasts.
+
     Invalid rows are skipped and reported with their line number, and make the exit status 1.
     The first 20 are printed, with --json all of them.
 
@@ -92,7 +96,8 @@ def import_(settings: "Settings", file: IO[str], ignore_record: bool, as_json: b
             rows = refused.sorted_out(with_progress(file, progress))
             begins_empty = ignore_record or not settings.policy.begin_with_record
             policy = None if begins_empty else settings.as_policy()
-            for so_far in import_users(store, rows, policy):
+            privacy_key = settings.privacy.privacy_key
+            for so_far in import_users(store, rows, policy, privacy_key):
                 counts = so_far
     except KeyboardInterrupt:
         raise WorkerError(
@@ -111,6 +116,7 @@ def import_(settings: "Settings", file: IO[str], ignore_record: bool, as_json: b
         "with_events": counts.with_events,
         "folded": counts.folded,
         "folded_barred": counts.barred,
+        "forgotten_before": counts.forgotten,
     }
     click.echo(json.dumps(figures | on_record) if as_json else sentence)
     sys.exit(Exit.FAILED if refused.count else Exit.DONE)
@@ -129,16 +135,18 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
     """
     from worker.app import open_existing_store
     from worker.core.address import parse_address
-    from worker.store.history import READ
-    from worker.store.needs import to_read
+    from worker.store.answers import READ, verdict_on
     from worker.store.users import find_user
 
     parsed = parse_address(address)
     if parsed is None:
         raise click.BadParameter("is no usable address", param_hint="ADDRESS")
-    store = open_existing_store(settings, to_read("users") if as_json else READ)
+    store = open_existing_store(settings, READ)
     user = find_user(store, parsed.key)
     if user is None:
+        verdict = verdict_on(store, parsed.key, settings.privacy.privacy_key)
+        if verdict.forgotten_at:
+            raise Refused(answer_of(parsed.key, verdict, cause=None))
         raise Refused(f"{parsed.key} is not among the users in {store.place}")
     if as_json:
         click.echo(json.dumps(plain(user)))
@@ -151,12 +159,18 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
 
 def _show_undo(store: "Store", user: Mapping[str, Any]) -> None:
     """Print the command that lifts the user's pause and block, as `why` does, if there is one."""
+    until = user["paused_until"]
+    is_barred = user["auto_block_spam"] or (until and until > datetime.now(UTC))
+    if is_barred and (undo := _undo(store, user["email_key"])):
+        click.echo(f"to lift it:          {as_called(undo)}")
+
+
+def _undo(store: "Store", key: str) -> str:
+    """Return the command of `why`; without the right to read events, that for the user alone."""
     from worker.store.history import history_of
 
-    until = user["paused_until"]
-    if user["auto_block_spam"] or (until and until > datetime.now(UTC)):
-        key = user["email_key"]
+    try:
         history = history_of(store, key)
-        undo = undo_of(key, history.verdict, history.events, history.removals)
-        if undo:
-            click.echo(f"to lift it:          {as_called(undo)}")
+    except WorkerError:
+        return reinstating(key)
+    return undo_of(key, history.verdict, history.events, history.removals)

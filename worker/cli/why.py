@@ -72,7 +72,8 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
     parsed = parse_address(address)
     if parsed is None:
         raise click.BadParameter("is no usable address", param_hint="ADDRESS")
-    history = history_of(open_existing_store(settings, READ), parsed.key)
+    store, privacy_key = open_existing_store(settings, READ), settings.privacy.privacy_key
+    history = history_of(store, parsed.key, privacy_key=privacy_key)
     story = _story(settings, parsed.key, history)
     if as_json:
         click.echo(json.dumps(_figures(story) | _hash_of(settings, parsed.key)))
@@ -82,7 +83,7 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
         show(story)
         if messages:
             _show_messages(history)
-    if not (history.events or history.user):
+    if not (history.events or history.user or history.verdict.forgotten_at):
         print_message(f"nothing is on record about {parsed.key}")
         sys.exit(Exit.FAILED)
 
@@ -163,4 +164,7 @@ def _show_messages(history: "History") -> None:
             click.echo(f"{whose}:")
             click.echo("\n".join(map(printable, message.splitlines())))
         elif effect["kind"] in {"bounce_notice", "complaint_notice"}:
-            click.echo(f"{whose} is not kept: it came in a burst.")
+            click.echo(
+                f"{whose} is not kept: it came in a burst, or is older than "
+                "retention.messages_days."
+            )

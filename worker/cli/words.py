@@ -47,6 +47,7 @@ def verdict_figures(verdict: "Verdict") -> dict[str, Any]:
         "user": verdict.is_user,
         "reason": verdict.reason,
         "until": verdict.until.isoformat() if verdict.until else None,
+        "forgotten_at": verdict.forgotten_at.isoformat() if verdict.forgotten_at else None,
     }
 
 
@@ -115,7 +116,7 @@ def _by_settings(rule: str) -> str:
     return ""
 
 
-def sort_of(event: Mapping[str, Any]) -> str:
+def label_of_event(event: Mapping[str, Any]) -> str:
     """`bounce Permanent/General`."""
     if event["kind"] in {REINSTATEMENT, FORGIVENESS}:
         return str(event["kind"])

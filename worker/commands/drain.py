@@ -23,6 +23,7 @@ from worker.service.startup_checks import (
 )
 from worker.settings import Settings
 from worker.sqs.queue import POLL_SECONDS, Counts, Queue
+from worker.store.tombstones import require_known_key
 from worker.timing.retries import a_few_times
 
 WAIT_SECONDS = 60
@@ -106,6 +107,7 @@ def _keep_policy(settings: Settings) -> None:
     """Keep the policy through a store of its own, so that the drain's is opened when it writes."""
     store = make_store(settings)
     try:
+        require_known_key(store, settings.privacy.privacy_key)
         keep_policy(store, settings.as_policy())
     finally:
         store.close()

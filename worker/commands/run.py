@@ -33,6 +33,7 @@ from worker.service.startup_checks import (
 from worker.service.systemd import Systemd
 from worker.service.watchdog import Watchdog
 from worker.settings import Settings
+from worker.store.tombstones import require_known_key
 from worker.timing.retries import while_unreachable
 
 log = structlog.get_logger()
@@ -63,7 +64,15 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
     ):
         leave_in_time(signals.to_stop, OUT.finish)
         parts = build(settings, plan, health=health, metrics=observability.metrics, delivers=True)
-        reread = partial(reload, parts.current, read_again, parts.store, health, signals.to_stop)
+        reread = partial(
+            reload,
+            parts.current,
+            read_again,
+            parts.store,
+            health,
+            signals.to_stop,
+            verifier=parts.verifier,
+        )
         look = partial(_look, watchdog, signals, reread)
         no_users = NoUsers(parts.store, lambda: parts.current.policy)
         sending = SendingWatch(parts.store)
@@ -130,6 +139,7 @@ def _begin(
     watchdog.ready()
     # Else each start would cost messages a receive while the disk takes nothing.
     again(step, store.probe)
+    again(step, lambda: require_known_key(store, current.policy.privacy_key))
     again(step, lambda: keep_policy(store, current.policy))
     for read in looks:
         again(step, read)

@@ -38,6 +38,10 @@ Keep = Callable[[Received, DeadLetter], str]
 """Puts a message elsewhere; returns where."""
 
 
+DEAD_LETTER_QUEUE = "dead_letter_queue"
+"""Where a dead letter was put; else in `quarantine`."""
+
+
 class _LeaseEnds(Exception):
     """The visibility timeout would end before the message is sent."""
 
@@ -76,7 +80,7 @@ class Settler:
     def settle(self, handled: Iterable[Handled]) -> None:
         """Delete, release or dead-letter as decided, and count the outcomes.
 
-        Dead letters come last, because each takes at least a call of its own.
+        Dead letters come last, because each may take a call of its own.
         """
         deletes: list[Received] = []
         releases: list[tuple[Received, float]] = []
@@ -109,8 +113,15 @@ class Settler:
         self._longest_send = 0.0
         patiently: Keep = partial(self._again, self._keep)
         keep = patiently
+        sent: set[int] = set()
         for number, (received, why) in enumerate(dead_letters, 1):
-            if where := self._set_aside(received, why, keep):
+            if number % LARGEST_BATCH == 1:
+                sent = self._sent_together(dead_letters[number - 1 : number - 1 + LARGEST_BATCH])
+            if id(received) in sent:
+                where: str | None = self._was_set_aside(received, why, DEAD_LETTER_QUEUE)
+            else:
+                where = self._set_aside(received, why, keep)
+            if where:
                 keep = patiently
                 set_aside.append((received, why, where))
             else:
@@ -185,6 +196,9 @@ class Settler:
         except Exception as error:  # noqa: BLE001 an error of queue or store must not end the poller
             self._defer(received, str(error))
             return None
+        return self._was_set_aside(received, why, where)
+
+    def _was_set_aside(self, received: Received, why: DeadLetter, where: str) -> str:
         log.warning(
             "message.dead_lettered",
             message_id=received.message_id,
@@ -229,7 +243,29 @@ class Settler:
         finally:
             self._longest_send = max(self._longest_send, clock.now() - began)
         self._refusal.dead_letter_accepted()
-        return "dead_letter_queue"
+        return DEAD_LETTER_QUEUE
+
+    def _sent_together(self, dead_letters: Sequence[tuple[Received, DeadLetter]]) -> set[int]:
+        """Send up to ten in a call; return the ids of those that are certainly there.
+
+        Each of the others is then sent by itself: whatever was wrong with the call, an entry or the
+        answer is found out there, and nothing is deleted before it was confirmed.
+        """
+        began = clock.now()
+        ends = min(self._leases.until(received) for received, _ in dead_letters)
+        if len(dead_letters) == 1 or began + self._longest_send >= ends:
+            return set()
+        self._pulse.within(STEP_SECONDS)
+        try:
+            sent = self._queue.send_dead_letters(dead_letters)
+        except Exception as error:  # noqa: BLE001 an error of the queue must not end the poller
+            log.debug("dead_letters.not_sent_together", error=str(error))
+            return set()
+        finally:
+            self._longest_send = max(self._longest_send, clock.now() - began)
+        if sent:
+            self._refusal.dead_letter_accepted()
+        return {id(received) for received in sent}
 
     def _in_tens(
         self, what: str, messages: Sequence[Received], call: BatchCall[Received]

@@ -14,7 +14,9 @@ from worker.core.memory import may_forgive
 from worker.core.model import AccountEvent, Counted, Feedback, Handled, Ignored, Received, User
 from worker.core.past import OnRecord, Past, past_of
 from worker.core.policy import Policy
+from worker.core.redacting import named_by
 from worker.core.shadow import Shadow
+from worker.core.tombstones import Tombstone, require_key
 from worker.core.unit_of_work import UnitOfWork
 
 MOST_ROWS = 2_000
@@ -46,6 +48,13 @@ class Reader(Protocol):
 
     def known_account_events(self, events: Sequence[AccountEvent]) -> Collection[str]:
         """Return the dedupe keys of account events that are recorded already."""
+
+    @property
+    def key_id(self) -> str:
+        """The key by which people were forgotten; empty: nobody was. Known after `known_keys`."""
+
+    def forgotten(self, digests: Collection[bytes]) -> Iterable[Tombstone]:
+        """Return the tombstones with these digests."""
 
     def past(self, keys: Collection[str]) -> Mapping[str, Sequence[OnRecord]]:
         """Return the newest events of these addresses, `MOST_PAST` of each at most."""
@@ -136,6 +145,8 @@ def decide_batch(
             known_events = transaction.known_account_events(batch.account_events)
             known_keys = {*known_keys, *known_events}
         unit = UnitOfWork(policy, known_keys, users, transaction.locked)
+        if transaction.key_id and named:
+            unit.forgotten = _forgotten(batch, named, policy, transaction)
         if unit.creates_users and (missing := named.difference(users, transaction.locked)):
             if policy.begin_with_record:
                 unit.on_record = strangers(transaction.on_record(missing), policy)
@@ -151,6 +162,26 @@ def decide_batch(
             unit.shadowed = _followed(shadow, unit, {**unit.on_record, **users})
             return unit, handled
     return unit, [unit.decide_message(*message) for message in batch.messages]
+
+
+def _forgotten(
+    batch: DecodedBatch, named: Collection[str], policy: Policy, transaction: Reader
+) -> dict[str, Tombstone]:
+    """Find who was forgotten of those whom messages name, and of those to whom the mails went.
+
+    Raises:
+        Misconfigured: nobody can be recognised, for the key is not that of the tombstones.
+
+    """
+    key = require_key(policy.privacy_key, transaction.key_id)
+    asked = set(named)
+    if policy.notify:  # a notice has SES's message, which names everybody to whom the mail went
+        for notification in {
+            id(item.notification): item.notification for item in batch.feedback
+        }.values():
+            asked |= named_by(notification)
+    by_digest = {key.digest(address): address for address in asked}
+    return {by_digest[found.digest]: found for found in transaction.forgotten(by_digest)}
 
 
 def _past(keys: Collection[str], policy: Policy, transaction: Reader) -> dict[str, Past]:

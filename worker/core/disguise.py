@@ -45,6 +45,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
+_IN_LOCAL_PARTS = frozenset("._+-")
+"""Characters that belong to a local part, beside letters and digits; others may be quotes."""
 _SPELLED = {"at": "@", "dot": ".", "\u3002": ".", "\uff61": "."}
 
 
@@ -65,6 +67,30 @@ def hide(text: str, known: Iterable[str]) -> str:
     skeleton = _skeleton(cut)
     spans = [span for key in keys for span in _spans(skeleton, key)]
     return _masked(cut, spans) + text[_LONGEST:] if spans else text
+
+
+def hide_all(text: str, known: Iterable[str]) -> str:
+    """Mask known addresses as `hide` does: in all of a long text, and none that only ends alike."""
+    keys = _perhaps_named(text, known)
+    if not keys:
+        return text
+    skeleton = _skeleton(text)
+    spans = [span for key in keys for span in _whole_spans(skeleton, key)]
+    return _masked(text, spans) if spans else text
+
+
+def names_any(text: str, known: Iterable[str]) -> bool:
+    """Return whether a text has one of these addresses, however it is spelled there."""
+    keys = _perhaps_named(text, known)
+    if not keys:
+        return False
+    skeleton = _skeleton(text)
+    return any(True for key in keys for _ in _whole_spans(skeleton, key))
+
+
+def _perhaps_named(text: str, known: Iterable[str]) -> list[str]:
+    lowered = text.lower()
+    return [key for key in known if key in lowered or may_name(text, key)]
 
 
 def may_name(text: str, key: str) -> bool:
@@ -161,6 +187,35 @@ def _spans(skeleton: _Skeleton, key: str) -> Iterator[tuple[int, int]]:
         while at >= 0:
             yield skeleton.starts[at], skeleton.ends[at + length - 1]
             at = skeleton.text.find(address, at + len(address))
+
+
+def _whole_spans(skeleton: _Skeleton, key: str) -> Iterator[tuple[int, int]]:
+    """Find where an address is written, and not one that has it as a part: `anna@` has `a@`."""
+    text = skeleton.text
+    for length, address in _spellings(key):
+        at = text.find(address) if length else -1
+        while at >= 0:
+            end = at + len(address)
+            if not (_goes_on_before(skeleton, at) or _goes_on_behind(skeleton, end)):
+                yield skeleton.starts[at], skeleton.ends[at + length - 1]
+            at = text.find(address, at + 1)
+
+
+def _goes_on_before(skeleton: _Skeleton, at: int) -> bool:
+    if at == 0 or skeleton.ends[at - 1] < skeleton.starts[at]:  # blanks are between them
+        return False
+    before = skeleton.text[at - 1]
+    return before.isalnum() or before in _IN_LOCAL_PARTS
+
+
+def _goes_on_behind(skeleton: _Skeleton, end: int) -> bool:
+    behind = skeleton.text[end : end + 2]
+    if not behind or skeleton.ends[end - 1] < skeleton.starts[end]:
+        return False
+    if behind[0] == ".":  # the end of a sentence, or a longer domain
+        is_next = len(behind) > 1 and skeleton.ends[end] == skeleton.starts[end + 1]
+        return is_next and behind[1].isalnum()
+    return behind[0].isalnum() or behind[0] == "-"
 
 
 def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:

@@ -257,10 +257,10 @@ BEFORE_ALL_OTHERS = datetime(1970, 1, 1, tzinfo=UTC)
 """`due_at` of an urgent effect: a lane delivers in the order of `due_at`."""
 
 
-class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a digest shows of an effect."""
+class Summary(Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"label": "sort"}):
+    """What a digest shows of an effect; as JSON in `outbox.summary`, where the label is `sort`."""
 
-    sort: str
+    label: str
     """Groups effects of a kind in a digest: `Permanent/General`, `abuse`, `removed`, a reason."""
     domains: Mapping[str, int]
     """Recipients (or messages) by mail provider; `` where there is none."""

@@ -79,6 +79,9 @@ LONGEST_TEXT = 10_000
 """Any other text. The longest that are stored are diagnostics, which rarely have 1,000."""
 LONGEST_REPLY = 600
 """The beginning of a diagnostic, which says whose fault a bounce was. Few of them are longer."""
+MOST_ADDRESSES_READ = 10
+"""Addresses up to which a reply is read for its words. Each takes time, and no reply echoes more
+than two."""
 LONGEST_REPORTED = 2_000
 """An address as reported, with display name, comments and brackets."""
 LONGEST_ADDRESS = 320

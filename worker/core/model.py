@@ -356,6 +356,8 @@ class Received(Struct, frozen=True, kw_only=True):
     sent_at: datetime | None = None
     attributes: Mapping[str, Any] = {}
     """SQS's `MessageAttributes`, in the format of the API."""
+    verified: bool = False
+    """SNS's signature held, and was taken off with a person whom the message named."""
 
 
 class Delete(Struct, frozen=True):

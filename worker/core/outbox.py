@@ -94,7 +94,7 @@ def entries_for_account_event(new: NewAccountEvent, policy: Policy) -> Iterator[
         dedupe_key=event.dedupe_key,
     )
     summary = Summary(
-        sort=sort_of(event.kind.value, event.status.value),
+        label=label_of_type(event.kind.value, event.status.value),
         domains={"": 1},
         occurred_at=new.occurred_at,
     )
@@ -209,7 +209,7 @@ def entries_for_own_faults(
 ) -> Sequence[OutboxEntry]:
     """Notices about bounces by faults of our own; the last was received at this time."""
     summary = Summary(
-        sort=" ".join(notice.senders) or Fault.SENDER.value,
+        label=" ".join(notice.senders) or Fault.SENDER.value,
         domains={"": notice.count},
         sample=notice.diagnostic,
         occurred_at=notice.occurred_at,
@@ -234,11 +234,11 @@ def _for_each(channels: Sequence[Lane], entry: OutboxEntry) -> Iterator[OutboxEn
 
 
 def _internal(
-    kind: EffectKind, lane: Lane, notice: DeadLetterNotice | ParkedNotice, sort: str
+    kind: EffectKind, lane: Lane, notice: DeadLetterNotice | ParkedNotice, label: str
 ) -> OutboxEntry:
     """A notice about the worker or the sending as a whole, which concerns no single address."""
     at = notice.occurred_at
-    summary = Summary(sort=sort, domains={"": notice.count}, occurred_at=at)
+    summary = Summary(label=label, domains={"": notice.count}, occurred_at=at)
     return OutboxEntry(kind=kind, lane=lane, payload=notice, summary=summary, created_at=at)
 
 
@@ -277,7 +277,7 @@ def _notice(decisions: Sequence[Decision], policy: Policy, *, with_json: bool) -
             message=clip(notification.text, LONGEST_MESSAGE) if with_json else "",
         ),
         summary=Summary(
-            sort=sort_of(notification.type, notification.subtype),
+            label=label_of_type(notification.type, notification.subtype),
             domains=domains,
             faults=faults,
             sample=_sample(first.feedback.recipient),
@@ -342,7 +342,7 @@ def _removal(decision: Decision, address: Address) -> OutboxEntry:
             tenant=notification.mail.tenant if of_tenant else "",
         ),
         summary=_summary(
-            sort_of(notification.type, notification.subtype),
+            label_of_type(notification.type, notification.subtype),
             address.domain,
             address.key,
             decision.occurred_at,
@@ -355,13 +355,15 @@ def _removal(decision: Decision, address: Address) -> OutboxEntry:
 
 
 @lru_cache(maxsize=256)  # nearly all events have the same dozen types
-def sort_of(kind: str | None, subtype: str | None) -> str:
+def label_of_type(kind: str | None, subtype: str | None) -> str:
     """`Permanent/General`; only the type or the sub-type where the other is missing; else `-`."""
     return "/".join(name[:60] for name in (kind, subtype) if name) or "-"
 
 
-def _summary(sort: str, domain: str, address: str, occurred_at: datetime) -> Summary:
-    return Summary(sort=sort, domains={domain: 1}, sample=_masked(address), occurred_at=occurred_at)
+def _summary(label: str, domain: str, address: str, occurred_at: datetime) -> Summary:
+    return Summary(
+        label=label, domains={domain: 1}, sample=_masked(address), occurred_at=occurred_at
+    )
 
 
 def _sample(recipient: Recipient) -> str:

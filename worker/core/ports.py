@@ -8,6 +8,7 @@ from worker.core.effects import OutboxEntry
 from worker.core.folding import Recorded
 from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.past import OnRecord
+from worker.core.tombstones import Tombstone
 from worker.core.unit_of_work import UnitOfWork
 
 WRITE_SECONDS = 50.0
@@ -37,6 +38,13 @@ class Transaction(Protocol):
 
     def known_account_events(self, events: Sequence[AccountEvent]) -> Collection[str]:
         """Return which dedupe keys of account events are stored already."""
+
+    @property
+    def key_id(self) -> str:
+        """The key by which people were forgotten; empty: nobody was. Known after `known_keys`."""
+
+    def forgotten(self, digests: Collection[bytes]) -> Iterable[Tombstone]:
+        """Return the tombstones with these digests."""
 
     def past(self, keys: Collection[str]) -> Mapping[str, Sequence[OnRecord]]:
         """Return the newest events of these addresses, `MOST_PAST` of each at most.

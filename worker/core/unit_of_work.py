@@ -37,8 +37,12 @@ from worker.core.model import (
 from worker.core.outbox import entries_for, entries_for_account_event
 from worker.core.parts import combined
 from worker.core.policy import Policy, UnknownRecipients
+from worker.core.redacting import named_by, without_people
+from worker.core.tombstones import Tombstone, barred_by, decide_on_forgotten
 
 _APPLIED, _DUPLICATE = Delete(Outcome.APPLIED), Delete(Outcome.DUPLICATE)
+FORGOTTEN = "Forgotten"
+"""The kind of an ignored message about nobody but people who were forgotten."""
 _MOST_NAMED = 5
 """Unknown recipients that the detail of a dead letter lists by name."""
 
@@ -80,6 +84,10 @@ class UnitOfWork:
         """What is counted by the hour."""
         self.shadowed: Mapping[str, User] = {}
         """Records of a second policy to write."""
+        self.forgotten: dict[str, Tombstone] = {}
+        """What is kept of those among the named people who were forgotten, by address."""
+        self.tombstones: dict[str, Tombstone] = {}
+        """Tombstones that block or pause for longer than before."""
 
     def decide_message(self, received: Received, content: Decoded) -> Handled:
         """Decide on a message; its disposition becomes valid when the unit is committed."""
@@ -87,7 +95,8 @@ class UnitOfWork:
             case tuple() as feedback:  # first, as nearly every message is feedback
                 if self._locked and (locked := self._locked_out(feedback)):
                     return Handled(received, Release(0), error=locked)
-                return self._enter(received, feedback)
+                enter = self._enter_others if self.forgotten else self._enter
+                return enter(received, feedback)
             case Malformed():
                 return Handled(received, DeadLetter(content.reason, content.detail))
             case Ignored():
@@ -199,6 +208,48 @@ class UnitOfWork:
             detail = _unknown_recipients(unknown_recipients, of=len(feedback))
             return Handled(received, DeadLetter(Reason.UNKNOWN_RECIPIENT, detail), decisions)
         return Handled(received, _APPLIED if decisions else _DUPLICATE, decisions)
+
+    def _enter_others(self, received: Received, feedback: Sequence[Feedback]) -> Handled:
+        """Decide about those who were not forgotten; of the others only tombstones change."""
+        others: list[Feedback] = []
+        for item in feedback:
+            tombstone = self.forgotten.get(item.address.key) if item.address else None
+            if tombstone and self._is_new(item) and not self._is_of_user(item, tombstone, received):
+                self._ignore_forgotten(item, tombstone, received)
+            else:
+                others.append(item)
+        if not others:
+            counts = self._policy.count_events
+            ignored = Ignored(FORGOTTEN)
+            return Handled(received, Delete(Outcome.IGNORED), ignored=ignored, is_counted=counts)
+        named = {item.address.key for item in feedback if item.address}
+        for notification in {id(item.notification): item.notification for item in others}.values():
+            named |= named_by(notification)
+        if people := named.intersection(self.forgotten).difference(self._users):
+            others = [without_people(item, people) for item in others]
+        return self._enter(received, others)
+
+    def _is_of_user(self, item: Feedback, tombstone: Tombstone, received: Received) -> bool:
+        """Return whether it happened after somebody who was forgotten became a user again."""
+        if item.address is None or item.address.key not in self._users:
+            return False
+        at = min(item.notification.occurred_at or received.received_at, received.received_at)
+        return at > tombstone.forgotten_at
+
+    def _ignore_forgotten(self, item: Feedback, before: Tombstone, received: Received) -> None:
+        """Keep nothing of an event about somebody who was forgotten but a block or a pause."""
+        key = item.address.key if item.address else ""
+        decision, after = decide_on_forgotten(item, before, self._policy, received.received_at)
+        if self._policy.count_events and received.receive_count == 1:  # else it may be counted
+            count_decision(self.facts, decision, None)
+        if after == before:
+            return
+        self.forgotten[key] = self.tombstones[key] = after
+        if user := self._users.get(key):
+            barred = barred_by(user, after)
+            if barred != user:
+                self._users[key] = barred
+                (self.created if key in self.created else self.changed)[key] = barred
 
     def _is_new(self, item: Feedback) -> bool:
         """Return whether neither key is known; one known key makes a duplicate."""

@@ -123,7 +123,12 @@ class Settings(Section):
     @property
     def doubts(self) -> tuple[str, ...]:
         """What is most likely a mistake, although it is accepted; for people."""
-        return (*doubtful_names(self.policy.bounce_actions), *self.sns.doubts)
+        shadowed = self.policy.shadow.get("bounce_actions", ())
+        return (
+            *doubtful_names(self.policy.bounce_actions),
+            *doubtful_names(shadowed, "policy.shadow.bounce_actions"),
+            *self.sns.doubts,
+        )
 
     @property
     def file(self) -> Path | None:

@@ -45,7 +45,11 @@ def changed(policy: "PolicySettings", changes: Mapping[str, Any]) -> "PolicySett
 
 
 def _sentence(details: Any) -> str:
-    key = ".".join(str(part) for part in details["loc"]) or "policy"
+    key = ".".join(str(part) for part in details["loc"])
+    if not key:  # several settings contradict one another; the text begins with one of them
+        text = details["msg"].removeprefix("Value error, ").removeprefix("policy.")
+        key, _, text = text.partition(" ")
+        return f"{key}: {text.removeprefix('= ')}"
     words = {"tuple_type": "must be a list", "dict_type": "must be a table"}
     text = words.get(details["type"]) or details["msg"].removeprefix("Value error, ")
     return f"{key}: {text[0].lower()}{text[1:]}"

@@ -18,7 +18,7 @@ from worker.settings.environment import PREFIX, variable
 from worker.settings.inputs import file_in_use, inputs, sections
 from worker.settings.program import command
 
-NOT_BUILT = frozenset({"retention"})
+NOT_BUILT = frozenset({"webhook"})
 """Sections and keys whose feature this version does not have."""
 
 

@@ -25,7 +25,8 @@ LONGEST_WINDOW_DAYS = 90
 
 _NOT_IN_A_QUEUE_URL = re.compile(r"[?#]")
 _ACCOUNT = re.compile(r"[0-9]{12}")
-_BOUNCE_NAME = re.compile(r"(Permanent|Transient|Undetermined)/(\*|[A-Za-z]+)", re.IGNORECASE)
+_BOUNCE_NAME = re.compile(r"[A-Za-z]{1,100}/(\*|[A-Za-z]{1,100})")
+"""SES may add types, so an unknown one is doubtful (`bounce_names`), and no error."""
 
 
 class Migrate(StrEnum):

@@ -62,8 +62,27 @@ class Verifier:
             return not self.stand_in
         return sources.verify is Verify.REQUIRE
 
+    def require_held(self, body: str, sources: Sources) -> bool:
+        """Make sure of all signatures of a body, before one is taken off; return if it has any.
+
+        Raises:
+            Wrong: one does not hold.
+            NotServed, NoCertificate: it cannot be verified now.
+
+        """
+        signed = [
+            part
+            for part in outermost(body)
+            if isinstance(part, Envelope) and part.is_signed and self.is_on(sources)
+        ]
+        for part in signed:
+            self._verify(part, sources)
+        return bool(signed)
+
     def _judge(self, received: Received, sources: Sources) -> Handled | None:
         """Return what becomes of a message that must not be processed; None: it may be."""
+        if received.verified:
+            return None
         try:
             for part in outermost(received.body):
                 self._require_accepted(part, sources)

@@ -26,8 +26,6 @@ from worker.timing import clock
 
 HIDDEN_SECONDS = 60
 """How long a received dead letter is hidden from other receivers, unless it is released before."""
-LARGEST_SENDING_BYTES = 1_048_576
-"""SQS's limit for the messages of a batch together, and for each message."""
 
 
 class Move(Struct, frozen=True, kw_only=True):

@@ -69,6 +69,21 @@ class Store(BatchStore, Protocol):
         In SQLite times are texts.
         """
 
+    def overwrite_deleted(self) -> None:
+        """Have what `writing` deletes overwritten, where the database would leave it in its file.
+
+        To be called before the first `writing`.
+        """
+
+    def wipe(self, keys: Sequence[str]) -> str:
+        """Leave nothing of deleted rows with these addresses in the files; return a remark.
+
+        Raises:
+            Unavailable: the files cannot be changed now.
+            Refused: this process has not the right to.
+
+        """
+
     def access_problem(self) -> AccessProblem | None:
         """Return why this process may not write, as far as that is known without writing."""
 

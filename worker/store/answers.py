@@ -6,10 +6,14 @@ from msgspec import Struct
 
 from worker.core.parsing import as_time
 from worker.core.policy import Policy
+from worker.core.privacy import PrivacyKey
+from worker.core.tombstones import REASON, Tombstone
 from worker.store import Store
 from worker.store.needs import to_read
+from worker.store.tombstones import forgotten_among
+from worker.timing import clock
 
-READ = to_read("do_not_mail", "users", "events_by_recipient")
+READ = to_read("do_not_mail", "users", "events_by_recipient", "forgotten")
 """What `verdict_on` reads."""
 _BARRED = "SELECT reason, until FROM do_not_mail WHERE email_key = {key}"
 _IS_USER = "SELECT EXISTS (SELECT 1 FROM users WHERE email_key = {key})"
@@ -49,6 +53,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """Why no mail may go there; None: it may."""
     until: datetime | None = None
     """When mail may flow again; None: not by itself."""
+    forgotten_at: datetime | None = None
+    """When a person was forgotten who is no user: the rest is what the tombstone says."""
 
     @property
     def may_send(self) -> bool:
@@ -56,15 +62,22 @@ class Verdict(Struct, frozen=True, kw_only=True):
         return self.reason is None
 
 
-def verdict_on(store: Store, key: str, *, has_events: bool = False) -> Verdict:
+def verdict_on(
+    store: Store, key: str, privacy_key: PrivacyKey | None = None, *, has_events: bool = False
+) -> Verdict:
     """Ask whether mail may go to a normalised address; `has_events`: it is known to have some.
 
     Raises:
+        Misconfigured: people were forgotten, and the key is not set, or another.
         Unavailable: the database cannot be read now.
 
     """
     barred = store.ask(_BARRED, key=key)
     is_user = bool(store.ask(_IS_USER, key=key)[0][0])
+    # Last: a person who is forgotten meanwhile is found here, or was found before.
+    stone = forgotten_among(store, [key], privacy_key).get(key)
+    if stone and not is_user:
+        return verdict_by(stone)
     reason, until = barred[0] if barred else (None, None)
     return Verdict(
         is_user=is_user,
@@ -74,6 +87,18 @@ def verdict_on(store: Store, key: str, *, has_events: bool = False) -> Verdict:
         or bool(store.ask(_HAS_EVENTS, key=key)[0][0]),
         reason=reason,
         until=as_time(until),
+    )
+
+
+def verdict_by(stone: Tombstone) -> Verdict:
+    """Return whether mail may go to somebody who was forgotten, and is no user."""
+    bars = stone.bars_at(clock.wall())
+    return Verdict(
+        is_user=False,
+        is_known=True,
+        reason=REASON if bars else None,
+        until=stone.paused_until if bars and not stone.blocked else None,
+        forgotten_at=stone.forgotten_at,
     )
 
 

@@ -11,9 +11,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from worker.core.parsing import as_time
+from worker.core.privacy import PrivacyKey
 from worker.store import Store
-from worker.store.answers import FEW, Verdict
+from worker.store.answers import FEW, Verdict, verdict_by
 from worker.store.sqlite import SqliteStore
+from worker.store.tombstones import forgotten_among
 
 AT_ONCE = 100_000
 """So many addresses a call: in SQLite each call with strangers reads the index of all events."""
@@ -29,24 +31,29 @@ _BEGINNING = re.compile(r"\A.{0,80}?\bAS\b", re.DOTALL)
 _THESE_EVENTS = "(SELECT * FROM events WHERE id IN (SELECT value FROM json_each({ids})))"
 
 
-def verdicts_on(store: Store, keys: Collection[str]) -> dict[str, Verdict]:
+def verdicts_on(
+    store: Store, keys: Collection[str], privacy_key: PrivacyKey | None = None
+) -> dict[str, Verdict]:
     """Ask about normalised addresses, at most `AT_ONCE`, as `verdict_on` does about one.
 
     Raises:
+        Misconfigured: people were forgotten, and the key is not set, or another.
         Unavailable: the database cannot be read now.
 
     """
     asked = set(keys)
     ask = _ask_sqlite if isinstance(store, SqliteStore) else _ask_postgresql
     users, known, barred = ask(store, asked)
-    return {
+    stones = forgotten_among(store, asked, privacy_key)  # last, as in `verdict_on`
+    forgotten = {key: verdict_by(stone) for key, stone in stones.items() if key not in users}
+    return forgotten | {
         key: Verdict(
             is_user=key in users,
             is_known=key in users or key in known or key in barred,
             reason=barred[key][0] if key in barred else None,
             until=as_time(barred[key][1]) if key in barred else None,
         )
-        for key in asked
+        for key in asked - forgotten.keys()
     }
 
 

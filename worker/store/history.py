@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Dialect, RowMapping, and_, select
 from worker.core.address import parse_address
 from worker.core.folding import FirstRecord, Recorded
 from worker.core.model import User
+from worker.core.privacy import PrivacyKey
 from worker.store import Store
 from worker.store.answers import READ as READ_FOR_VERDICT
 from worker.store.answers import Verdict, verdict_on
@@ -50,7 +51,9 @@ class History(Struct, frozen=True, kw_only=True):
     """The user, for a fold."""
 
 
-def history_of(store: Store, key: str, limit: int = MOST_EVENTS) -> History:
+def history_of(
+    store: Store, key: str, limit: int = MOST_EVENTS, *, privacy_key: PrivacyKey | None = None
+) -> History:
     """Read the history of a normalised address, with at most the `limit` newest events."""
     with store.reading() as connection:
         named = [users.c[name] for name in USER_COLUMNS]
@@ -69,7 +72,7 @@ def history_of(store: Store, key: str, limit: int = MOST_EVENTS) -> History:
         first = first_records_of(connection, [key]).get(key)
         record = records_of(connection, [key], lock=False).get(key)
     return History(
-        verdict=verdict_on(store, key, has_events=bool(found)),
+        verdict=verdict_on(store, key, privacy_key, has_events=bool(found)),
         user=dict(user) if user else None,
         events=sorted(map(dict, found), key=itemgetter("occurred_at", "id")),
         effects=[

@@ -1,17 +1,25 @@
 """Dead letters in the table `quarantine`, for the `dlq` commands."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, RowMapping, and_, case, delete, func, select
+from sqlalchemy import ColumnElement, RowMapping, and_, case, delete, func, insert, select
 
 from worker.core.dead_letter import DeadLetterFilter, DeadLetterMessage, Where
+from worker.core.limits import LONGEST_TOPIC
 from worker.core.model import Received
+from worker.core.parsing import clip
+from worker.core.privacy import PrivacyKey
+from worker.core.redacting import people_in
 from worker.store import Store
+from worker.store.forgetting import see_tombstones, tombstones_of
+from worker.store.on_record import users_among
+from worker.store.rows import encode_attributes
 from worker.store.schema import quarantine
+from worker.timing.retries import when_raced
 
 _FIRST_RECEIVED = func.coalesce(quarantine.c.sent_at, quarantine.c.received_at)
 
@@ -59,6 +67,55 @@ def remove_dead_letters(store: Store, row_ids: Collection[int]) -> int:
     with store.writing() as connection:
         deleted = connection.execute(delete(quarantine).where(quarantine.c.id.in_(row_ids)))
         return deleted.rowcount
+
+
+@when_raced.wraps
+def keep_without(
+    store: Store,
+    dead_letter: DeadLetterMessage,
+    key: PrivacyKey,
+    without: Callable[[DeadLetterMessage, Collection[str]], DeadLetterMessage | None],
+) -> None:
+    """Keep a dead letter that people were taken out of; kept before, it stays as it is.
+
+    Another command may forget others whom it names at this moment: it finds the row, or these are
+    taken out, too. Nothing is kept of a message about nobody else.
+
+    Raises:
+        CannotRedact: these cannot be taken out.
+        Unavailable: the store cannot be written now; nothing was kept.
+
+    """
+    received = dead_letter.received
+    with store.writing() as connection:
+        see_tombstones(connection)
+        named = sorted(people_in(received.body))
+        users = users_among(connection, named)
+        forgotten = tombstones_of(connection, [each for each in named if each not in users], key)
+        rest = without(dead_letter, frozenset(forgotten)) if forgotten else dead_letter
+        if rest is None:
+            return
+        row = _row_of(rest)
+        same = and_(*(quarantine.c[name] == row[name] for name in ("queue", "message_id")))
+        if connection.execute(select(quarantine.c.id).where(same)).first() is None:
+            connection.execute(insert(quarantine).values(**row))
+
+
+def _row_of(dead_letter: DeadLetterMessage) -> dict[str, Any]:
+    received, source = dead_letter.received, dead_letter.source
+    return {
+        "queue": source if source.isascii() and len(source) <= LONGEST_TOPIC else "",
+        # Not the original id, which everybody may write who may send to the dead-letter queue.
+        "message_id": received.message_id,
+        "reason": dead_letter.reason,
+        "detail": clip(dead_letter.error),
+        "body": received.body.encode("utf-8", "surrogatepass"),
+        "attributes": encode_attributes(received.attributes),
+        "sent_at": dead_letter.first_seen,
+        "received_at": received.received_at,
+        "worker_version": dead_letter.worker_version,
+        "verified": received.verified,
+    }
 
 
 def pile_up(store: Store, filter_: DeadLetterFilter, moments: Sequence[datetime]) -> Sequence[Pile]:
@@ -123,4 +180,5 @@ def _received(row: RowMapping) -> Received:
         lease_until=float("inf"),
         sent_at=row["sent_at"],
         attributes=attributes,
+        verified=row["verified"],
     )

@@ -51,16 +51,25 @@ class Rebuilt(Struct, frozen=True, kw_only=True):
 class Survey:
     """What a rebuild would change; for a block, at whose end a temporary file is removed."""
 
-    def __init__(self, policy: Policy, now: datetime, most_shown: int) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        now: datetime,
+        most_shown: int,
+        found: Callable[["Rebuilt"], None] = lambda _: None,
+    ) -> None:
+        """`found` gets each user whose record would change."""
         self.users = self.unchanged = self.changed = self.without_events = 0
         self.refused = Counter[Unknown]()
         self.by_change = Counter[Change]()
-        self.sample: list[Rebuilt] = []
+        self._changing: list[Rebuilt] = []
+        self._counting: list[Rebuilt] = []
         self.newest = 0
         """The id of the newest event when reading began."""
         self._policy = policy
         self._now = now
         self._most_shown = most_shown
+        self._found = found
         self._wanted: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 closed by `__exit__`
 
     def __enter__(self) -> Self:
@@ -101,10 +110,21 @@ class Survey:
         change = change_between(*bars)
         if change:
             self.by_change[change] += 1
-        if len(self.sample) < self._most_shown:
-            self.sample.append(
-                Rebuilt(key=person.key, change=change, before=bars[0], after=bars[1])
-            )
+        rebuilt = Rebuilt(key=person.key, change=change, before=bars[0], after=bars[1])
+        self._found(rebuilt)
+        sample = self._changing if change else self._counting
+        if len(sample) < self._most_shown:
+            sample.append(rebuilt)
+
+    @property
+    def sample(self) -> list[Rebuilt]:
+        """The first users, those whom mail may reach otherwise before the others."""
+        return (self._changing + self._counting)[: self._most_shown]
+
+    @property
+    def only_counts(self) -> int:
+        """How many change in nothing but counts or dates."""
+        return self.changed - sum(self.by_change.values())
 
     def bites(self) -> Iterator[list[tuple[User, User]]]:
         """Yield the records that change, before and after, some at a time."""

@@ -1,5 +1,6 @@
 """Lifts pauses and blocks, and keeps who did it and why as events."""
 
+import shlex
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,11 +12,14 @@ from sqlalchemy import Connection, Select, insert, or_, select, text, update
 
 from worker.core.address import parse_address
 from worker.core.effects import ASKED_REMOVALS, Removal
+from worker.core.errors import Refused
 from worker.core.model import OFF_LIST, REINSTATEMENT, Action, Address, UserMatch
 from worker.core.outbox import entry_for_asked_removal
 from worker.core.parsing import as_time
 from worker.core.policy import Policy
+from worker.core.tombstones import REASON, Tombstone
 from worker.store import Store
+from worker.store.forgetting import lift, tombstones_of
 from worker.store.levels import moment
 from worker.store.on_record import fold_new, keep_workers_out
 from worker.store.parking import NOT_PARKED
@@ -39,6 +43,8 @@ class Reinstatement(Struct, frozen=True, kw_only=True):
     """Why it was barred, as in `do_not_mail`; None: it was not, and nothing was changed."""
     until: datetime | None = None
     was_user: bool = True
+    was_forgotten: bool = False
+    """It is no user, and does not become one: what was kept is lifted."""
     removal: int | None = None
     """Outbox id of its removal from SES's suppression list, if asked for."""
 
@@ -69,6 +75,8 @@ def reinstate(store: Store, addresses: Sequence[Address], lifting: Lifting) -> l
     an address that is neither paused nor blocked.
 
     Raises:
+        Misconfigured: people were forgotten, and `privacy.key` is not set, or another.
+        Refused: somebody who was forgotten is to leave SES's list; nothing was changed.
         Unavailable: the store cannot be written now; nothing was changed.
         Raced: other sessions write the same rows again and again; likewise.
 
@@ -78,15 +86,27 @@ def reinstate(store: Store, addresses: Sequence[Address], lifting: Lifting) -> l
         if not lifting.dry_run:
             keep_workers_out(connection, sorted(by_key))
         now = moment(connection)
-        return [_reinstate(connection, by_key[key], lifting, now) for key in sorted(by_key)]
+        stones = tombstones_of(connection, sorted(by_key), lifting.policy.privacy_key)
+        return [
+            _reinstate(connection, by_key[key], lifting, now, stones.get(key))
+            for key in sorted(by_key)
+        ]
 
 
 def _reinstate(
-    connection: Connection, address: Address, lifting: Lifting, now: datetime
+    connection: Connection,
+    address: Address,
+    lifting: Lifting,
+    now: datetime,
+    stone: Tombstone | None,
 ) -> Reinstatement:
     key = address.key
     locked = select(users.c.email).where(users.c.email_key == key).with_for_update()
     email = connection.execute(locked).scalar()
+    if stone and not lifting.dry_run:
+        lift(connection, stone, now)
+    if stone and email is None:
+        return _of_forgotten(address, stone, lifting, now)
     barred = connection.execute(_BARRED, {"key": key}).mappings().first()
     removal = None
     if not lifting.dry_run and (barred is not None or lifting.off_list is not None):
@@ -107,6 +127,30 @@ def _reinstate(
         until=as_time(barred["until"]) if barred else None,
         was_user=email is not None,
         removal=removal,
+    )
+
+
+def _of_forgotten(
+    address: Address, stone: Tombstone, lifting: Lifting, now: datetime
+) -> Reinstatement:
+    """Return what was lifted of somebody who was forgotten: nothing is written about the address.
+
+    Raises:
+        Refused: it is to leave SES's list, which would be kept.
+
+    """
+    if lifting.off_list is not None:
+        raise Refused(
+            f"{address.key} was forgotten: a removal from SES's suppression list would keep the "
+            "address again. Nothing was changed; take it off by hand: aws sesv2 "
+            f"delete-suppressed-destination --email-address {shlex.quote(address.mailed)}"
+        )
+    bars = stone.bars_at(now)
+    return Reinstatement(
+        key=address.key,
+        reason=REASON if bars else None,
+        until=stone.paused_until if bars and not stone.blocked else None,
+        was_forgotten=True,
     )
 
 

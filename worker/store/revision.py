@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from worker.core.errors import Misconfigured
 
-HEAD = "0013"
+HEAD = "0014"
 """The revision that this program needs; a test compares it with the newest migration."""
 FIRST = "0001"
 """The first revision. If it was applied just now, the database was empty and has no users."""
@@ -13,7 +13,7 @@ VERSION_TABLE = "ses_worker_schema"
 OUR_TABLES = frozenset({
     "users", "events", "account_events", "quarantine", "outbox", "limits", "removals", "policy",
     "hourly_counts", "daily_counts", "new_counts", "progress", "shadow_users", "imported_users",
-    "kept_keys",
+    "kept_keys", "forgotten",
 })  # fmt: skip
 OUR_VIEWS = frozenset({"events_by_recipient", "do_not_mail"})
 

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
@@ -277,11 +277,16 @@ def quarantine_row(queue: str, received: Received, why: DeadLetter) -> tuple[Any
         why.reason.value,
         clip(why.detail),
         received.body.encode("utf-8", "surrogatepass"),
-        json.dumps(dict(received.attributes), default=_base64),
+        encode_attributes(received.attributes),
         received.sent_at,
         received.received_at,
         __version__,
     )
+
+
+def encode_attributes(attributes: Mapping[str, Any]) -> str:
+    """Write message attributes as `quarantine` has them: JSON, binary values as base64."""
+    return json.dumps(dict(attributes), default=_base64)
 
 
 def outbox_row(entry: OutboxEntry) -> tuple[Any, ...]:

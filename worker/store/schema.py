@@ -173,10 +173,11 @@ quarantine = Table(
     Column("sent_at", Moment),
     Column("received_at", Moment, nullable=False),
     Column("worker_version", Text, nullable=False),
+    Column("verified", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("queue", "message_id"),
 )
 """Messages that no dead-letter queue could take. The body is binary, for PostgreSQL's text cannot
-hold every message."""
+hold every message. `verified`: SNS's signature held before a person was taken out of it."""
 
 outbox = Table(
     "outbox",
@@ -332,3 +333,17 @@ kept_keys = Table(
 )
 """Both keys of events that were purged, shortened (`worker.core.keys.kept_key`), and the day until
 which they are kept, counted from 1970-01-01."""
+
+forgotten = Table(
+    "forgotten",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("key_id", Text, nullable=False),
+    Column("blocked", Boolean, nullable=False),
+    Column("paused_until", Moment),
+    Column("reinstated_at", Moment),
+    Column("forgotten_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What is kept of people who were forgotten: a digest of `email_key` that `privacy.key` keys, and
+whether mail may go there. `key_id` is a fingerprint of that key."""

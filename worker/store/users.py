@@ -12,8 +12,18 @@ from sqlalchemy.exc import IntegrityError
 
 from worker.core.errors import Refused
 from worker.core.policy import Policy
+from worker.core.privacy import PrivacyKey
+from worker.core.tombstones import barred_by
 from worker.store import Store
-from worker.store.on_record import fold_new, keep_first_records, keep_workers_out, users_among
+from worker.store.forgetting import tombstones_of
+from worker.store.on_record import (
+    fold_new,
+    keep_first_records,
+    keep_workers_out,
+    users_among,
+    write_records,
+)
+from worker.store.recorded import records_of
 from worker.store.rows import FEEDBACK_COLUMNS, USER_COLUMNS
 from worker.store.schema import imported_users, shadow_users, users
 from worker.store.sqlite import SqliteStore
@@ -46,6 +56,8 @@ class Imported(Struct, frozen=True):
     """Those whose record was made of it."""
     barred: int = 0
     """Those of them to whom mail may not go, or is paused, now."""
+    forgotten: int = 0
+    """New users who were forgotten before: they have the block or the pause that was kept."""
 
     def __add__(self, other: Self) -> Self:
         """Add the counts."""
@@ -59,7 +71,10 @@ class Imported(Struct, frozen=True):
 
 
 def import_users(
-    store: Store, rows: Iterable[Values], policy: Policy | None = None
+    store: Store,
+    rows: Iterable[Values],
+    policy: Policy | None = None,
+    privacy_key: PrivacyKey | None = None,
 ) -> Iterator[Imported]:
     """Insert or update users by `email_key`; yield the counts so far after each transaction.
 
@@ -69,7 +84,10 @@ def import_users(
     A new user without columns of feedback gets the record that the `policy` makes of the events on
     record about the address; without a policy they are ignored, for good.
 
+    A new user who was forgotten before gets the block or the pause of the tombstone.
+
     Raises:
+        Misconfigured: people were forgotten, and the key is not set, or another; likewise.
         Unavailable: the store cannot be reached; the rows counted so far are committed.
         Raced: other sessions write the same rows again and again; likewise.
 
@@ -80,12 +98,14 @@ def import_users(
     if not isinstance(store, SqliteStore):
         most = min(most, ROWS_BESIDE_WORKERS)
     while batch := list(islice(remaining, most)):
-        total += _import_batch(store, batch, policy)
+        total += _import_batch(store, batch, policy, privacy_key)
         yield total
 
 
 @when_raced.wraps
-def _import_batch(store: Store, batch: list[Values], policy: Policy | None) -> Imported:
+def _import_batch(
+    store: Store, batch: list[Values], policy: Policy | None, privacy_key: PrivacyKey | None
+) -> Imported:
     """Write in a single transaction, in the order in which the worker locks users."""
     last = {row["email_key"]: row for row in batch}
     rows = [last[key] for key in sorted(last)]
@@ -95,7 +115,10 @@ def _import_batch(store: Store, batch: list[Values], policy: Policy | None) -> I
         new: list[Values] = []
         for start in range(0, len(rows), ROWS_IN_A_STATEMENT):
             counts += _import_rows(connection, rows[start : start + ROWS_IN_A_STATEMENT], new)
-        return counts + _begin_records(connection, new, policy) if new else counts
+        if not new:
+            return counts
+        counts += _begin_records(connection, new, policy)
+        return counts + _bar_forgotten(connection, [row["email_key"] for row in new], privacy_key)
 
 
 def _begin_records(connection: Connection, new: list[Values], policy: Policy | None) -> Imported:
@@ -109,6 +132,17 @@ def _begin_records(connection: Connection, new: list[Values], policy: Policy | N
         for user in changed
     )
     return Imported(with_events=len(changed), folded=len(changed), barred=barred)
+
+
+def _bar_forgotten(
+    connection: Connection, keys: Sequence[str], privacy_key: PrivacyKey | None
+) -> Imported:
+    """Give new users who were forgotten before what their tombstones keep."""
+    stones = tombstones_of(connection, keys, privacy_key)
+    records = records_of(connection, stones, lock=False)
+    barred = [barred_by(user, stones[key]) for key, user in records.items()]
+    write_records(connection, barred)
+    return Imported(forgotten=len(barred))
 
 
 def _import_rows(connection: Connection, rows: list[Values], new: list[Values]) -> Imported:

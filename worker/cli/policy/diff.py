@@ -1,9 +1,7 @@
 """`ses-worker policy diff`."""
 
-import csv
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +10,7 @@ import click
 
 from worker.cli.common import HELP_SETTINGS, counted, json_option, print_message, with_settings
 from worker.cli.help import option
+from worker.cli.policy.rows import rows_in
 from worker.core.errors import Misconfigured, Refused
 from worker.service.signals import as_interrupts
 
@@ -99,6 +98,7 @@ def _compared(
 ) -> "Comparison":
     from worker.app import open_existing_store
     from worker.cli.policy.setting import another_policy
+    from worker.cli.policy.words import CSV_COLUMNS
     from worker.cli.progress import Progress
     from worker.store.people import READ
     from worker.store.policy_diff import Comparison
@@ -109,7 +109,7 @@ def _compared(
     comparison = Comparison(settings.as_policy(), other.as_policy(), now, limit)
     with (
         as_interrupts(),
-        _rows(file) as found,
+        rows_in(file, CSV_COLUMNS, _row) as found,
         store.reading() as connection,
         Progress("diff", "events", enabled=shown) as progress,
     ):
@@ -120,7 +120,7 @@ def _compared(
 
 def _compare_shadow(settings: "Settings", file: Path | None, limit: int, *, as_json: bool) -> None:
     from worker.app import open_existing_store
-    from worker.cli.policy.words import counts, figures_of, sentence, show_sample
+    from worker.cli.policy.words import CSV_COLUMNS, counts, figures_of, sentence, show_sample
     from worker.store.shadow import READ, begun, how_many
     from worker.store.shadow_diff import ShadowComparison
 
@@ -131,7 +131,7 @@ def _compare_shadow(settings: "Settings", file: Path | None, limit: int, *, as_j
     if since is None:
         raise Refused("policy.shadow decides nothing yet: no worker was started with it")
     comparison = ShadowComparison(datetime.now(UTC), limit)
-    with as_interrupts(), _rows(file) as found:
+    with as_interrupts(), rows_in(file, CSV_COLUMNS, _row) as found:
         comparison.read(store, found)
     users = how_many(store)
     if as_json:
@@ -157,39 +157,10 @@ def _compare_shadow(settings: "Settings", file: Path | None, limit: int, *, as_j
     show_sample(out, ((seen.key, seen.before, seen.after, "") for seen in comparison.sample))
 
 
-class _NotWritten(Exception):
-    """The CSV file cannot be written; the store would take that for an error of its own."""
+def _row(seen: "Difference") -> dict[str, Any]:
+    from worker.cli.policy.words import figures_of
 
-    def __init__(self, error: OSError) -> None:
-        super().__init__()
-        self.error = error
-
-
-@contextmanager
-def _rows(file: Path | None) -> "Iterator[Callable[[Difference], None]]":
-    """Write each person to a CSV file, if there is one."""
-    if file is None:
-        yield lambda _: None
-        return
-    from worker.cli.outfile import written
-    from worker.cli.policy.words import CSV_COLUMNS, figures_of
-    from worker.commands.csv_export import with_guard
-
-    with written(file) as out:
-        table = csv.DictWriter(out, CSV_COLUMNS, lineterminator="\n")
-        table.writeheader()
-
-        def add(seen: "Difference") -> None:
-            row = figures_of(seen) | {"unknown": " ".join(seen.unknown)}
-            try:
-                table.writerow({name: with_guard(value) for name, value in row.items()})
-            except OSError as error:
-                raise _NotWritten(error) from error
-
-        try:
-            yield add
-        except _NotWritten as failure:
-            raise failure.error from None
+    return figures_of(seen) | {"unknown": " ".join(seen.unknown)}
 
 
 def _figures(comparison: "Comparison") -> dict[str, Any]:

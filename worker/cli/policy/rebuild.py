@@ -1,6 +1,9 @@
 """`ses-worker policy rebuild`."""
 
 import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +17,7 @@ from worker.cli.common import (
     with_settings,
 )
 from worker.cli.help import option
+from worker.cli.policy.rows import rows_in
 from worker.core.errors import WorkerError
 from worker.service.signals import as_interrupts
 
@@ -21,17 +25,26 @@ if TYPE_CHECKING:
     from worker.core.policy import Policy
     from worker.settings import Settings
     from worker.store import Store
-    from worker.store.rebuilding import Survey
+    from worker.store.rebuilding import Rebuilt, Survey
 
+CSV_COLUMNS = (
+    "email_key", "change", "reason_before", "until_before", "reason_after", "until_after",
+)  # fmt: skip
 _MOST_SHOWN = 20
 
 
 @click.command(context_settings=HELP_SETTINGS)
 @option("--dry-run", is_flag=True, show_default="off", help="Only say what would change.")
 @option("--yes", is_flag=True, show_default="off", help="Do not ask.")
+@option(
+    "--csv", "file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    show_default="none", help="Write every user whose record would change to this file.",
+)  # fmt: skip
 @json_option
 @with_settings
-def rebuild(settings: "Settings", dry_run: bool, yes: bool, as_json: bool) -> None:
+def rebuild(
+    settings: "Settings", dry_run: bool, yes: bool, file: Path | None, as_json: bool
+) -> None:
     """Compute the records of users anew, from the events on record and the policy in force.
 
     For the time after a change of the policy, which by itself changes no record. Reinstatements
@@ -39,25 +52,34 @@ def rebuild(settings: "Settings", dry_run: bool, yes: bool, as_json: bool) -> No
     somebody set it by hand. A user is left alone if events of the user were deleted, or if the
     policy needs to know what was not kept.
 
-    It says what would change, and asks. Workers can go on meanwhile, if they have the same policy.
+    It says who would be blocked, paused or freed, and how many change only in counts, and asks.
+    Workers can go on meanwhile, if they have the same policy.
     A rebuild that was broken off can be repeated.
 
     \b
     Example:
       ses-worker policy rebuild --dry-run
+      ses-worker policy rebuild --dry-run --csv changes.csv
     """
     from worker.app import open_existing_store
     from worker.store.people import READ
     from worker.store.rebuilding import NEEDS
 
+    to_output = str(file) == "-"
+    if as_json and to_output:
+        raise click.UsageError("--json and --csv - both write to standard output")
     if not dry_run:
         require_terminal(yes=yes)
     store = open_existing_store(settings, READ if dry_run else NEEDS)
     work = _Rebuild(store, settings.as_policy(), shown=not as_json)
-    with as_interrupts(), work.survey as survey:
-        work.read(survey)
-        if not as_json:
-            _show(survey)
+    with as_interrupts(), ExitStack() as stack:
+        with rows_in(file, CSV_COLUMNS, _figures_of) as found:
+            survey = stack.enter_context(work.survey(found))
+            work.read(survey)
+        if to_output:
+            print_message(_headline(survey))
+        elif not as_json:
+            _show(survey, file)
         if survey.changed and not dry_run:
             if not yes:
                 click.confirm(f"Change {counted(survey.changed, 'record')}?", abort=True, err=True)
@@ -67,7 +89,7 @@ def rebuild(settings: "Settings", dry_run: bool, yes: bool, as_json: bool) -> No
         elif dry_run:
             print_message("nothing was changed")
         else:
-            click.echo(f"{counted(work.done, 'record')} changed")
+            click.echo(f"{counted(work.done, 'record')} changed", err=to_output)
 
 
 class _Rebuild:
@@ -79,13 +101,13 @@ class _Rebuild:
         self._shown = shown
         self.done = 0
 
-    @property
-    def survey(self) -> "Survey":
+    def survey(self, found: "Callable[[Rebuilt], None]") -> "Survey":
+        """Begin; `found` gets each user whose record would change."""
         from datetime import UTC, datetime
 
         from worker.store.rebuilding import Survey
 
-        return Survey(self._policy, datetime.now(UTC), _MOST_SHOWN)
+        return Survey(self._policy, datetime.now(UTC), _MOST_SHOWN, found)
 
     def read(self, survey: "Survey") -> None:
         from worker.cli.progress import Progress
@@ -119,34 +141,43 @@ def _figures(survey: "Survey", done: int, *, dry_run: bool) -> dict[str, Any]:
         "changed": survey.changed if dry_run else done,
         "unchanged": survey.unchanged,
         **counts(survey.by_change),
+        "only_counts": survey.only_counts,
         "refused": {name.value: count for name, count in survey.refused.items()},
         "without_events": survey.without_events,
         "dry_run": dry_run,
-        "sample": [
-            {
-                "email_key": seen.key,
-                "change": seen.change.value if seen.change else None,
-                "reason_before": seen.before.reason,
-                "until_before": seen.before.until.isoformat() if seen.before.until else None,
-                "reason_after": seen.after.reason,
-                "until_after": seen.after.until.isoformat() if seen.after.until else None,
-            }
-            for seen in survey.sample
-        ],
+        "sample": [_figures_of(seen) for seen in survey.sample],
     }
 
 
-def _show(survey: "Survey") -> None:
+def _figures_of(seen: "Rebuilt") -> dict[str, Any]:
+    """A user, for JSON and CSV."""
+    return {
+        "email_key": seen.key,
+        "change": seen.change.value if seen.change else None,
+        "reason_before": seen.before.reason,
+        "until_before": seen.before.until.isoformat() if seen.before.until else None,
+        "reason_after": seen.after.reason,
+        "until_after": seen.after.until.isoformat() if seen.after.until else None,
+    }
+
+
+def _headline(survey: "Survey") -> str:
+    """Say what it means for the users first, and then how many records change."""
+    from worker.cli.policy.words import sentence
+
+    only = f", and {survey.only_counts:,} only in counts or dates" if survey.only_counts else ""
+    return (
+        f"{sentence(survey.by_change).capitalize()}. Of {counted(survey.users, 'user')} with "
+        f"events on record {survey.changed:,} would change{only}; {survey.unchanged:,} are right."
+    )
+
+
+def _show(survey: "Survey", file: Path | None) -> None:
     from worker.cli.page import put, screen
-    from worker.cli.policy.words import sentence, show_sample, show_unknown
+    from worker.cli.policy.words import show_sample, show_unknown
 
     out = screen()
-    users = counted(survey.users, "user")
-    put(
-        out,
-        f"Of {users} with events on record {survey.changed:,} would change and "
-        f"{survey.unchanged:,} are right: {sentence(survey.by_change)}",
-    )
+    put(out, _headline(survey))
     show_sample(
         out,
         (
@@ -158,3 +189,5 @@ def _show(survey: "Survey") -> None:
     if survey.without_events:
         users = counted(survey.without_events, "user")
         put(out, f"{users} with a record, and without events on record, left alone")
+    if file:
+        put(out, f"All are in {file}.")

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from worker.account.metrics import SendMetrics
 from worker.app import check_settings, make_store, region_of
 from worker.aws import region_in
 from worker.commands.check.channels import check_channels
@@ -19,19 +21,24 @@ from worker.store.exposure import writable_by_all
 from worker.store.revision import HEAD
 from worker.store.rights import AccessProblem
 from worker.store.sending import sending_statuses
+from worker.store.tombstones import how_many_forgotten
 from worker.topology import Aws
 from worker.topology.checks.account import ACCOUNT
 from worker.topology.checks.clock import CLOCK
 from worker.topology.checks.database import Schema, judge_database, judge_no_database
 from worker.topology.checks.findings import Finding, Status
+from worker.topology.checks.forgotten import FORGOTTEN, judge_forgotten
 from worker.topology.checks.queue import QUEUE
 from worker.topology.checks.region import judge_doubts, judge_region
 from worker.topology.checks.retention import RETENTION, Announcement, judge_retention
 from worker.topology.checks.sending_status import SENDING, ReportedStatus, judge_sending
+from worker.topology.checks.sends import judge_sends
 from worker.topology.checks.users import USERS, judge_users
 
 LIMIT_SECONDS = 90
 """Time limit of all calls to AWS; SES, at a call a second, may take half of it."""
+
+_ASKED_ABOUT = timedelta(days=14)
 
 __all__ = ["CheckOptions", "look", "look_at_settings"]
 
@@ -53,6 +60,7 @@ def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
     yield from check_files(settings, os.environ)
     yield _database(settings)
     yield _users(settings)
+    yield _forgotten(settings)
     yield _sending(settings)
     yield _retention(settings)
     if settings_finding.status is Status.WRONG:
@@ -61,6 +69,9 @@ def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
         )
     else:
         yield from on_aws(settings, options, Aws(region, limit_seconds=LIMIT_SECONDS), url)
+    if options.report:
+        now = datetime.now(UTC)
+        yield judge_sends(SendMetrics(region=region).ask(now - _ASKED_ABOUT, now))
     yield from check_signatures(settings, options.certificate)
     yield from check_channels(settings, send=options.send)
 
@@ -117,6 +128,15 @@ def _users(settings: Settings) -> Finding:
     except WorkerError:
         return USERS.skipped("the database must be readable first")
     return judge_users(count, creates=creates is UnknownRecipients.CREATE)
+
+
+def _forgotten(settings: Settings) -> Finding:
+    store, key = make_store(settings), settings.privacy.privacy_key
+    try:
+        count, key_id = how_many_forgotten(store) if store.revision() == HEAD else (0, "")
+    except WorkerError:
+        return FORGOTTEN.skipped("the database must be readable first")
+    return judge_forgotten(count, key_id, key.key_id if key else None)
 
 
 def _sending(settings: Settings) -> Finding:

@@ -65,6 +65,8 @@ class CheckOptions(Struct, frozen=True):
     """EventBridge should feed the queue: that no rule does is wrong."""
     certificate: str = ""
     """The address of a certificate of SNS, to fetch and check."""
+    report: bool = False
+    """Also ask SES how much was sent, as `report --ses` does."""
 
 
 def on_aws(settings: Settings, options: CheckOptions, aws: Aws, url: str) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ from worker.core.model import (
 from worker.core.past import OnRecord
 from worker.core.policy import Policy
 from worker.core.ports import Transaction
+from worker.core.tombstones import Tombstone
 from worker.process import process
 from worker.signatures.verifying import Verifier
 from worker.store import Store
@@ -210,6 +211,13 @@ class _WithChanges:
 
     def known_keys(self, feedback: Sequence[Feedback]) -> Collection[str]:
         return {*self._transaction.known_keys(feedback), *self._keys}
+
+    @property
+    def key_id(self) -> str:
+        return self._transaction.key_id
+
+    def forgotten(self, digests: Collection[bytes]) -> Iterable[Tombstone]:
+        return self._transaction.forgotten(digests)
 
     def known_account_events(self, events: Sequence[AccountEvent]) -> Collection[str]:
         return {*self._transaction.known_account_events(events), *self._keys}

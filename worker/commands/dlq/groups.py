@@ -10,7 +10,7 @@ from worker.core.dead_letter import DeadLetterMessage, Where
 from worker.core.decode import Single, decode, parts_of
 from worker.core.masking import mask_addresses, sanitized
 from worker.core.model import AccountEvent, Feedback, Ignored, Malformed
-from worker.core.outbox import sort_of
+from worker.core.outbox import label_of_type
 from worker.core.sources import EVERYTHING, Sources
 
 AGES = {
@@ -152,7 +152,7 @@ def _of_feedback(feedback: Sequence[Feedback]) -> ParsedBody:
     named = [item for item in feedback if item.recipient.reported]
     return ParsedBody(
         kind=notification.kind.value,
-        type=sort_of(notification.type, notification.subtype),
+        type=label_of_type(notification.type, notification.subtype),
         recipients=[item.recipient.reported for item in named],
         keys=[item.address.key if item.address else "" for item in named],
     )

@@ -32,6 +32,7 @@ from worker.settings import Settings
 from worker.sqs.dead_letter_queue import DeadLetterQueue
 from worker.store import Store
 from worker.store.needs import and_delete
+from worker.store.tombstones import require_known_key
 from worker.timing import clock
 from worker.topology.checks.clock import is_skewed
 
@@ -104,6 +105,7 @@ def _open_dry(settings: Settings) -> Store:
 
 def _open_store(settings: Settings) -> Store:
     store = open_ready_store(settings, and_delete("quarantine"))
+    require_known_key(store, settings.privacy.privacy_key)
     keep_policy(store, settings.as_policy())
     warn_of_effects_without_sender(store, settings.lanes, settings.keys_of)
     return store

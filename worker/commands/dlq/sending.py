@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from worker.consumer.entries import Failed, entry_by_entry
 from worker.core.dead_letter import DeadLetterMessage, size_of
 from worker.core.errors import Unavailable
-from worker.sqs.dead_letter_queue import LARGEST_SENDING_BYTES, SourceQueue
-from worker.sqs.queue import LARGEST_BATCH, FailedEntry
+from worker.sqs.dead_letter_queue import SourceQueue
+from worker.sqs.queue import LARGEST_BATCH, LARGEST_SENDING_BYTES, FailedEntry
 from worker.timing.retries import Sleep, a_few_times
 
 

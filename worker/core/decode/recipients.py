@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 
 from worker.core.address import parse_address
 from worker.core.decode.shapes import ExtendedEntry, RecipientEntry
-from worker.core.echoes import says_spam
 from worker.core.limits import LONGEST_REPORTED, LONGEST_STATUS, LONGEST_TEXT
 from worker.core.model import Address, Recipient, UserMatch
 from worker.core.parsing import clip
+from worker.core.says_spam import says_spam
 
 _SPAM_BEYOND = "… spam"
 """The end of a stored diagnostic if the word that decides stands beyond the cut."""

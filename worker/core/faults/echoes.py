@@ -1,9 +1,8 @@
 """Takes addresses, hosts and links out of a reply, and writes the rest in one way. Pure."""
 
+from worker.core.limits import MOST_ADDRESSES_READ
 from worker.core.masking import mask_addresses
 
-_MOST_ADDRESSES = 10
-"""The reply is read up to so many addresses. Each takes time, and no reply echoes more than two."""
 _AROUND = "<>()[]{}'\".,;:!?"
 _TO_BLANKS = str.maketrans({
     character: " " for character in map(chr, range(128)) if not character.isalnum()
@@ -16,7 +15,9 @@ def without_echoes(reply: str) -> str:
     Left out: addresses, links and host names, each of which a stranger chooses; and reply codes,
     which stand within the sentences of replies of several lines.
     """
-    words = [word for word in mask_addresses(reply, _MOST_ADDRESSES).split() if not _is_echo(word)]
+    words = [
+        word for word in mask_addresses(reply, MOST_ADDRESSES_READ).split() if not _is_echo(word)
+    ]
     spaced = " ".join(words).lower().translate(_TO_BLANKS).split()
     return "".join([f"{word} " for word in spaced if not word.isdigit()])
 

@@ -36,10 +36,10 @@ _LONGEST_SIMPLE = 2_500
 
 
 class Group(Struct):
-    """Effects of the same kind and sort, for the same mail provider."""
+    """Effects of the same kind and label, for the same mail provider."""
 
     kind: EffectKind
-    sort: str
+    label: str
     domain: str
     first: datetime
     last: datetime
@@ -83,9 +83,9 @@ def _by_kind(effects: Iterable[Effect]) -> dict[EffectKind, list[Group]]:
     for effect in effects:
         summary, at = effect.summary, effect.summary.occurred_at
         for domain, count in (summary.domains or {"": 1}).items():
-            key = (effect.kind, summary.sort, domain)
+            key = (effect.kind, summary.label, domain)
             groups.setdefault(key, Group(*key, first=at, last=at)).add(count, effect)
-    ordered = sorted(groups.values(), key=lambda group: (-group.count, group.sort, group.domain))
+    ordered = sorted(groups.values(), key=lambda group: (-group.count, group.label, group.domain))
     found: dict[EffectKind, list[Group]] = {kind: [] for kind in _NOUNS}
     for group in ordered:
         found[group.kind].append(group)
@@ -123,7 +123,7 @@ def _section(
 
 
 def _line(group: Group) -> str:
-    named = code(group.sort or "none", _LONGEST_NAME, masked=True)
+    named = code(group.label or "none", _LONGEST_NAME, masked=True)
     if group.domain:
         named += f" at {code(group.domain, _LONGEST_NAME, masked=True)}"
     line = f"• *{group.count:,}* {named}, {_period([group])}"

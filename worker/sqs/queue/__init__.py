@@ -33,8 +33,10 @@ from worker.sqs.queue.answers import (
 )
 from worker.sqs.queue.asking import Asking, NoSuchQueue
 from worker.sqs.queue.setting_aside import (
+    LARGEST_SENDING_BYTES,
     dead_letter_attributes,
     dead_letter_queue_is_gone,
+    entries_that_fit,
 )
 from worker.sqs.redrive import read_redrive_target
 from worker.timing import clock
@@ -51,6 +53,7 @@ LATE_SECONDS = 5
 __all__ = [
     "CALL_SECONDS",
     "LARGEST_BATCH",
+    "LARGEST_SENDING_BYTES",
     "LONGEST_HOLD_SECONDS",
     "POLL_SECONDS",
     "ClientOptions",
@@ -227,6 +230,32 @@ class Queue(Asking):
             if refused.code in BAD_CREDENTIALS:
                 raise Unavailable(str(refused)) from refused
             raise
+
+    def send_dead_letters(
+        self, dead_letters: Sequence[tuple[Received, DeadLetter]]
+    ) -> list[Received]:
+        """Send up to ten dead letters in a call; return those that SQS confirms, and no others.
+
+        Of the others nothing is known: `send_dead_letter` says of each what is wrong. At worst one
+        of them is then sent twice.
+
+        Raises:
+            Refused: there is no dead-letter queue, or it does not accept the call.
+            Unavailable: SQS is.
+
+        """
+        with within(CALL_SECONDS):
+            url = self.find_dead_letter_queue()
+            if url is None:
+                raise Refused("there is no dead-letter queue")
+            entries = entries_that_fit(dead_letters, self.url)
+            if not entries:
+                return []
+            answer = self._call("send_message_batch", QueueUrl=url, Entries=entries)
+        done = {entry["Id"] for entry in answer.get("Successful") or () if entry.get("MessageId")}
+        return [
+            received for number, (received, _) in enumerate(dead_letters) if str(number) in done
+        ]
 
     def ask_to_delete(self) -> None:
         """Test whether deletes are allowed, by a call that deletes nothing.

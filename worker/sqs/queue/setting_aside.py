@@ -1,11 +1,14 @@
 """The attributes of a dead letter, and the error if its queue is missing. Pure."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from worker import __version__
 from worker.core.masking import sanitized
 from worker.core.model import DeadLetter, Received
 
+LARGEST_SENDING_BYTES = 1_048_576
+"""SQS's limit for the messages of a batch together, and for each message."""
 MOST_ATTRIBUTES = 10
 """Message attributes that SQS allows for a message."""
 
@@ -23,6 +26,36 @@ def dead_letter_attributes(received: Received, why: DeadLetter, source_url: str)
     ours = {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
     theirs = {name: value for name, value in received.attributes.items() if name not in ours}
     return dict(list((ours | theirs).items())[:MOST_ATTRIBUTES])
+
+
+def entries_that_fit(
+    dead_letters: Sequence[tuple[Received, DeadLetter]], source_url: str
+) -> list[dict[str, Any]]:
+    """Return entries of a batch call for the first dead letters, as many as SQS takes together."""
+    entries: list[dict[str, Any]] = []
+    room = LARGEST_SENDING_BYTES
+    for number, (received, why) in enumerate(dead_letters):
+        attributes = dead_letter_attributes(received, why, source_url)
+        room -= _size(received.body, attributes)
+        if room < 0:
+            break
+        entry = {"Id": str(number), "MessageBody": received.body, "MessageAttributes": attributes}
+        entries.append(entry)
+    return entries
+
+
+def _size(body: str, attributes: Mapping[str, Mapping[str, Any]]) -> int:
+    """Return at least the bytes that SQS counts: body, and attribute names, types and values."""
+    sizes = [_length(body)]
+    for name, value in attributes.items():
+        sizes += [_length(name), *map(_length, value.values())]
+    return sum(sizes)
+
+
+def _length(value: object) -> int:
+    if isinstance(value, bytes):
+        return len(value)
+    return len(str(value).encode("utf-8", "surrogatepass"))
 
 
 def dead_letter_queue_is_gone(url: str, named_by: str) -> str:

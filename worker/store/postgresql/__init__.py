@@ -4,14 +4,14 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from worker.core.errors import Locked, Unavailable
+from worker.core.errors import Locked, Refused, Unavailable
 from worker.store.figures import EFFECTS, QUARANTINED, Figures
 from worker.store.home import Home
 from worker.store.in_force import keep_if_changed
@@ -22,6 +22,7 @@ from worker.store.postgresql.figures import PostgresqlFigures
 from worker.store.postgresql.rights import find_home, is_about_rights, lacking_rights
 from worker.store.postgresql.transaction import PostgresqlTransaction
 from worker.store.postgresql.url import place_of
+from worker.store.postgresql.vacuuming import vacuum
 from worker.store.postgresql.waiting import RowWaits
 from worker.store.revision import VERSION_TABLE, is_ours
 from worker.store.rights import AccessProblem
@@ -274,6 +275,24 @@ class PostgresqlStore:
                 socket.socket(fileno=os.dup(connection.fileno())) as ours,
             ):
                 ours.shutdown(socket.SHUT_RDWR)
+
+    def overwrite_deleted(self) -> None:
+        """Do nothing: `VACUUM` does it afterwards."""
+
+    def wipe(self, keys: Sequence[str]) -> str:  # noqa: ARG002 of all deleted rows
+        """Vacuum the tables; see `Store.wipe`.
+
+        Raises:
+            Unavailable: the server cannot be reached.
+            Refused: some tables belong to another role, which must do it.
+
+        """
+        if not_ours := vacuum(self.url):
+            raise Refused(
+                "the files of the tables still have the deleted rows, which another role owns; as "
+                f"that role: VACUUM {', '.join(not_ours)}"
+            )
+        return ""
 
     def access_problem(self) -> AccessProblem | None:
         """Return which rights the role lacks, and what grants them; None: none, or unknown."""

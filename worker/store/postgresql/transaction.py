@@ -1,7 +1,7 @@
 """The statements of the message path, with `psycopg` alone, because every message runs them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, LiteralString
 
 import msgspec
@@ -14,6 +14,7 @@ from worker.core.folding import Recorded
 from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
 from worker.core.past import MOST_PAST, OnRecord
 from worker.core.purged import with_kept
+from worker.core.tombstones import Tombstone
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.postgresql.connection import begin
 from worker.store.postgresql.figures import PostgresqlFigures
@@ -44,6 +45,7 @@ from worker.store.rows import (
     shadow_row,
     user_row,
 )
+from worker.store.tombstone_rows import KEY_ID_MARK, TOMBSTONE_COLUMNS, read_tombstone
 
 _TYPES = dict.fromkeys(
     (
@@ -90,12 +92,19 @@ def _insert(table: str, columns: Sequence[str]) -> str:
 
 
 _KNOWN_ACCOUNT_EVENTS = "SELECT dedupe_key FROM account_events WHERE dedupe_key = ANY(%s)"
-_KNOWN_KEYS = """
+_KNOWN_KEYS = f"""
     SELECT dedupe_key FROM events WHERE dedupe_key = ANY(%s)
     UNION ALL
     SELECT route_key FROM events WHERE route_key = ANY(%s)
     UNION ALL
     SELECT value FROM progress WHERE name = 'purged_until'
+    UNION ALL
+    (SELECT '{KEY_ID_MARK}' || key_id FROM forgotten LIMIT 1)
+"""
+_TOMBSTONES = f"SELECT {', '.join(TOMBSTONE_COLUMNS)} FROM forgotten WHERE digest = ANY(%s)"
+_STRENGTHEN = """
+    UPDATE forgotten SET blocked = blocked OR %s, paused_until = greatest(paused_until, %s)
+    WHERE digest = %s
 """
 _KEPT_KEYS = "SELECT key FROM kept_keys WHERE key = ANY(%s)"
 _PAST = f"""
@@ -166,6 +175,7 @@ class PostgresqlTransaction:
         self._waits = waits
         self._has_written = False
         self.locked: Collection[str] = ()
+        self.key_id = ""
 
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
         """Read and lock the users among these keys.
@@ -219,10 +229,19 @@ class PostgresqlTransaction:
         route_keys = [item.route_key for item in feedback]
         # A single statement: it sees an event, or that it was purged, and never neither.
         found = {key for (key,) in self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))}
-        return with_kept(found, feedback, self._kept_keys) if found else found
+        if not found:  # nearly always, unless something was purged, or somebody forgotten
+            return found
+        if marks := [key for key in found if key.startswith(KEY_ID_MARK)]:
+            self.key_id = marks[0].removeprefix(KEY_ID_MARK)
+            found.difference_update(marks)
+        return with_kept(found, feedback, self._kept_keys)
 
     def _kept_keys(self, keys: Sequence[str]) -> set[str]:
         return {key for (key,) in self._connection.execute(_KEPT_KEYS, (list(keys),))}
+
+    def forgotten(self, digests: Collection[bytes]) -> Iterable[Tombstone]:
+        """Return the tombstones with these digests."""
+        return map(read_tombstone, self._connection.execute(_TOMBSTONES, (list(digests),)))
 
     def known_account_events(self, events: Sequence[AccountEvent]) -> set[str]:
         """Return which dedupe keys of account events are stored already."""
@@ -258,6 +277,9 @@ class PostgresqlTransaction:
         if unit.deliveries:
             deliveries = ((at, key) for key, at in unit.deliveries.items())
             self._write(_DELIVERED, ("last_delivery", "email_key"), deliveries)
+        for stone in sorted(unit.tombstones.values(), key=attrgetter("digest")):
+            self._has_written = True
+            self._connection.execute(_STRENGTHEN, (stone.blocked, stone.paused_until, stone.digest))
         for written in encode_rows(unit.facts):
             self._has_written = True
             self._connection.execute(_COUNT, (written,))

@@ -50,6 +50,8 @@ _THE_BEGINNING = datetime(1970, 1, 1).date()  # noqa: DTZ001 a date has no zone
 _TRIES = 3
 _TURN = "purge_turn"
 """Of the row in `progress` that each bite changes whose events go because others stay."""
+_MOST_LOOKED_AT = 1_000
+"""Events of an address, by which it is decided whether an old one is still needed."""
 _COLUMNS = len(Recorded.__struct_fields__)
 _PAGE = f"""
     SELECT {RECORDED_COLUMNS}, dedupe_key, route_key, claimed_at FROM events
@@ -237,7 +239,8 @@ class EventsPurge:
         if asked:
             by_key = _by_key(events_of(connection, sorted(asked)))
             for key in asked:
-                events = [each for each in by_key.get(key, []) if each.id not in self._gone]
+                found_here = [each for each in by_key.get(key, []) if each.id not in self._gone]
+                events = _newest(found_here, goes[key])
                 goes[key] -= required(events, goes[key], self._policy, self._limits.now)
         relying = frozenset(id_ for key in asked for id_ in goes[key])
         return {id_ for ids in goes.values() for id_ in ids}, relying
@@ -362,6 +365,13 @@ def _by_key(events: Iterable[Recorded]) -> dict[str, list[Recorded]]:
     for event in sorted(events, key=attrgetter("id")):
         found.setdefault(event.recipient, []).append(event)
     return found
+
+
+def _newest(events: Sequence[Recorded], old: set[int]) -> Sequence[Recorded]:
+    """Return the newest events of an address, and the old ones that are asked about."""
+    if len(events) <= _MOST_LOOKED_AT:
+        return events
+    return [*(e for e in events[:-_MOST_LOOKED_AT] if e.id in old), *events[-_MOST_LOOKED_AT:]]
 
 
 def _after(first: dict[str, FirstRecord]) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """The store in a SQLite file."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from worker.store.sqlite.live_copy import Report, copy_into
 from worker.store.sqlite.opened import Opened
 from worker.store.sqlite.reader import Reader, is_there
 from worker.store.sqlite.transaction import SqliteTransaction
+from worker.store.sqlite.wiping import wipe
 from worker.store.sqlite.writing import WritingConnection
 from worker.store.unfinished import Unfinished
 
@@ -40,6 +41,7 @@ class SqliteStore:
         self.lock = WriterLock(path)
         self._writing = WritingConnection(path, self.lock)
         self._reader = Reader(path, self._writing)
+        self._overwrites = False
 
     @property
     def lost(self) -> CommitsLost | None:
@@ -142,7 +144,13 @@ class SqliteStore:
     def _writing_engine(self) -> "sqlalchemy.Engine":
         from worker.store import engine
 
-        making = partial(connect, self.path, create=True, cache_kib=SMALL_CACHE_KIB)
+        making = partial(
+            connect,
+            self.path,
+            create=True,
+            cache_kib=SMALL_CACHE_KIB,
+            overwrite=self._overwrites,
+        )
         return engine.make("sqlite", making, begin="BEGIN IMMEDIATE")
 
     def revision(self) -> str | None:
@@ -223,6 +231,21 @@ class SqliteStore:
 
         """
         copy_into(self._reader, made, report)
+
+    def overwrite_deleted(self) -> None:
+        """Have what `writing` deletes overwritten in the file; to be called before it."""
+        self._overwrites = True
+
+    def wipe(self, keys: Sequence[str]) -> str:
+        """Leave nothing of deleted rows with these addresses in the files; see `Store.wipe`.
+
+        Raises:
+            Unavailable: another process keeps the `-wal`, or the disk has no room.
+
+        """
+        with self._writing.exclusive():
+            is_rewritten = wipe(self.path, keys)
+        return "the file was rewritten, for unused pages had older copies" if is_rewritten else ""
 
     def access_problem(self) -> AccessProblem | None:
         """Return why the permissions keep this process from writing the file; None: they do not."""

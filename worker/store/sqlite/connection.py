@@ -63,7 +63,12 @@ class Connection(sqlite3.Connection):
 
 
 def connect(
-    path: Path, *, create: bool = False, cache_kib: int | None = None, begin_anew: bool = False
+    path: Path,
+    *,
+    create: bool = False,
+    cache_kib: int | None = None,
+    begin_anew: bool = False,
+    overwrite: bool = False,
 ) -> Connection:
     """Open the file for writing: WAL mode, every commit synced, transactions by hand.
 
@@ -72,7 +77,7 @@ def connect(
     (https://sqlite.org/pragma.html#pragma_synchronous). Automatic checkpoints are off: `Opened`
     first checks that both files are in place.
 
-    `begin_anew`: see `shared.opening`.
+    `begin_anew`: see `shared.opening`. `overwrite`: what is deleted is overwritten with zeros.
 
     Raises:
         Unavailable: the file does not exist, or its `-wal` and `-shm` do not match.
@@ -92,6 +97,8 @@ def connect(
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA cache_size = -{cache_kib or CACHE_KIB}")
             connection.execute("PRAGMA wal_autocheckpoint = 0")
+            if overwrite:
+                connection.execute("PRAGMA secure_delete = ON")
             connection.execute("SELECT 1 FROM sqlite_master")
             note_files(connection, shared, guard=partial(open_connection, path, "mode=ro"))
             connection.wal_descriptor = os.open(f"{real}{WAL}", os.O_RDONLY | os.O_CLOEXEC)

@@ -16,6 +16,7 @@ from worker.core.parsing import parse_time
 from worker.core.past import MOST_PAST, OnRecord
 from worker.core.purged import with_kept
 from worker.core.times import time_text
+from worker.core.tombstones import Tombstone
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.rows import (
     ACCOUNT_EVENT_COLUMNS,
@@ -43,14 +44,23 @@ from worker.store.rows import (
     user_row,
 )
 from worker.store.sqlite.figures import SqliteFigures
+from worker.store.tombstone_rows import KEY_ID_MARK, TOMBSTONE_COLUMNS, read_tombstone
 from worker.timing import clock
 
-_KNOWN_KEYS = """
+_KNOWN_KEYS = f"""
     SELECT dedupe_key FROM events WHERE dedupe_key IN (SELECT value FROM json_each(?))
     UNION ALL
     SELECT route_key FROM events WHERE route_key IN (SELECT value FROM json_each(?))
     UNION ALL
     SELECT value FROM progress WHERE name = 'purged_until'
+    UNION ALL
+    SELECT * FROM (SELECT '{KEY_ID_MARK}' || key_id FROM forgotten LIMIT 1)
+"""
+_TOMBSTONE = f"SELECT {', '.join(TOMBSTONE_COLUMNS)} FROM forgotten WHERE digest = ?"
+_STRENGTHEN = """
+    UPDATE forgotten SET blocked = blocked OR ?1, paused_until = CASE
+        WHEN paused_until IS NULL OR paused_until < ?2 THEN ?2 ELSE paused_until END
+    WHERE digest = ?3
 """
 _KEPT_KEYS = "SELECT key FROM kept_keys WHERE key IN (SELECT value FROM json_each(?))"
 _KNOWN_ACCOUNT_EVENTS = """
@@ -145,6 +155,7 @@ class SqliteTransaction:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self.key_id = ""
 
     def shadow_users(self, email_keys: Collection[str]) -> dict[str, User]:
         """Return the records that a second policy has made of users, by key."""
@@ -162,10 +173,20 @@ class SqliteTransaction:
         dedupe_keys = _json([item.dedupe_key for item in feedback])
         route_keys = _json([item.route_key for item in feedback])
         found = {key for (key,) in self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))}
-        return with_kept(found, feedback, self._kept_keys) if found else found
+        if not found:  # nearly always, unless something was purged, or somebody forgotten
+            return found
+        if marks := [key for key in found if key.startswith(KEY_ID_MARK)]:
+            self.key_id = marks[0].removeprefix(KEY_ID_MARK)
+            found.difference_update(marks)
+        return with_kept(found, feedback, self._kept_keys)
 
     def _kept_keys(self, keys: Sequence[str]) -> set[str]:
         return {key for (key,) in self._connection.execute(_KEPT_KEYS, (_json(keys),))}
+
+    def forgotten(self, digests: Collection[bytes]) -> Iterable[Tombstone]:
+        """Return the tombstones with these digests."""
+        for digest in digests:
+            yield from map(read_tombstone, self._connection.execute(_TOMBSTONE, (digest,)))
 
     def known_account_events(self, events: Sequence[AccountEvent]) -> set[str]:
         """Return which dedupe keys of account events are stored already."""
@@ -214,6 +235,12 @@ class SqliteTransaction:
         if unit.deliveries:
             rows = [[time_text(at), key] for key, at in unit.deliveries.items()]
             self._connection.executemany(_DELIVERED, rows)
+        if unit.tombstones:
+            strengthened = (
+                (stone.blocked, stone.paused_until and time_text(stone.paused_until), stone.digest)
+                for stone in unit.tombstones.values()
+            )
+            self._connection.executemany(_STRENGTHEN, strengthened)
         for written in encode_rows(unit.facts):
             self._connection.execute(_COUNT, (written,))
         if unit.shadowed:

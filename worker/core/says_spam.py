@@ -2,13 +2,11 @@
 
 import re
 
-from worker.core.limits import LONGEST_TEXT
+from worker.core.limits import LONGEST_TEXT, MOST_ADDRESSES_READ
 from worker.core.masking import mask_addresses
 from worker.core.model import Address
 
 _WORD = "spam"
-_MOST_ADDRESSES = 10
-"""The text is read up to so many addresses. Each takes time, and no reply echoes more than two."""
 _DISGUISED = re.compile(r"\s{0,2}(?:\(at\)|\[at\]|\\u0040)\s{0,2}")
 _IN_LOCAL_PARTS = tuple("abcdefghijklmnopqrstuvwxyz0123456789.!#$%&'*+/=?^_`{|}~-@\\\"")
 """After these an address is the end of another address."""
@@ -44,7 +42,9 @@ def says_spam(diagnostic: str | None, recipient: Address | None) -> bool:
             text = _without_address(text, own)
         if _WORD in recipient.key:
             text = _without_own(text, recipient)
-    return _WORD in _DOMAINS.sub(" ", mask_addresses(_DISGUISED.sub("@", text), _MOST_ADDRESSES))
+    return _WORD in _DOMAINS.sub(
+        " ", mask_addresses(_DISGUISED.sub("@", text), MOST_ADDRESSES_READ)
+    )
 
 
 def _without_address(text: str, address: str) -> str:

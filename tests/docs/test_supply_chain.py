@@ -1,0 +1,172 @@
+"""The supply chain: reasons, hashes, licences, bill of materials, audit, and a wheel that can be made again."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError, version
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from support.documents import ROOT, page, table
+
+sys.path.insert(0, str(ROOT / "requirements"))
+from audit import verdict
+from sbom import LOCK, NAME, bill, licence_of, locked
+from wheel import PARTS, build
+
+PROJECT = tomllib.loads(page("pyproject.toml"))["project"]
+PACKAGES = list(locked(LOCK.read_text(encoding="utf-8")))
+LICENCES = {
+    "MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "PSF-2.0", "ZPL-2.1",
+}  # fmt: skip
+"""They allow use, change and passing on, and ask for no more than their text."""
+COPYLEFT = {"psycopg": "LGPL-3.0-only", "psycopg-binary": "LGPL-3.0-only"}
+"""Optional, imported as they are, and replaceable: docs/development/dependencies.md says so."""
+
+
+def names(requirements):
+    return {canonicalize_name(Requirement(text).name) for text in requirements}
+
+
+def test_each_dependency_has_its_reason():
+    rows = table(page("docs/development/dependencies.md"), "| package |")
+    direct = names(PROJECT["dependencies"]) | names(PROJECT["optional-dependencies"]["postgresql"])
+    assert [row[0].strip("`") for row in rows] == sorted(direct)
+    assert all(len(row[1]) > 20 for row in rows)
+
+
+def test_the_tools_of_tests_are_no_dependency_of_an_installation():
+    tools = names(PROJECT["optional-dependencies"]["test"])
+    direct = names(PROJECT["dependencies"]) | names(PROJECT["optional-dependencies"]["postgresql"])
+    assert tools.isdisjoint(direct)
+    assert {name for name, *_ in PACKAGES}.isdisjoint(tools - {NAME})
+
+
+@pytest.mark.parametrize("name", ["run.txt", "all.txt"])
+def test_every_version_is_exact_and_has_its_hashes(name):
+    packages = list(locked(page(f"requirements/{name}")))
+    assert len(packages) > 30
+    for package, pinned, _, digests in packages:
+        assert re.fullmatch(r"[\w.]+", pinned), package
+        assert digests, package
+        assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in digests), package
+
+
+def test_what_is_installed_here_is_what_is_locked():
+    for name, pinned, _, _ in PACKAGES:
+        try:
+            assert version(name) == pinned, name
+        except PackageNotFoundError:
+            assert name == "tzdata", "only on Windows"
+
+
+@pytest.mark.parametrize("file", ["docs/install/systemd.md", "Dockerfile", "Makefile"])
+def test_every_installation_checks_the_hashes(file):
+    installs = re.findall(
+        r"pip\S* install[^\n]*-r requirements/\S+|pip\S* install[^\n]*-r \S*run\.txt", page(file)
+    )
+    assert installs
+    assert all("--require-hashes" in line for line in installs), installs
+
+
+def test_the_licences_allow_what_we_do():
+    for name, *_ in PACKAGES:
+        if name == "tzdata":  # not installed here; PSF's data, in the public domain
+            continue
+        licence = licence_of(name)
+        terms = set(re.split(r" (?:OR|AND) ", licence))
+        assert terms <= LICENCES or licence == COPYLEFT.get(name), (name, licence)
+
+
+class TestBill:
+    DOCUMENT = bill(LOCK.read_text(encoding="utf-8"), "1.2.3")
+
+    def test_it_has_every_package_with_version_hashes_and_licence(self):
+        components = {one["name"]: one for one in self.DOCUMENT["components"]}
+        assert list(components) == [name for name, *_ in PACKAGES]
+        for name, pinned, _, digests in PACKAGES:
+            assert components[name]["purl"] == f"pkg:pypi/{name}@{pinned}"
+            assert [one["content"] for one in components[name]["hashes"]] == digests
+        assert all("licenses" in one for name, one in components.items() if name != "tzdata")
+
+    def test_each_package_is_needed_by_something(self):
+        needs = {one["ref"]: one["dependsOn"] for one in self.DOCUMENT["dependencies"]}
+        reached, left = set(), [f"pkg:pypi/{NAME}@1.2.3"]
+        while left:
+            one = left.pop()
+            left += [ref for ref in needs[one] if ref not in reached]
+            reached |= set(needs[one])
+        everything = {one["bom-ref"] for one in self.DOCUMENT["components"]}
+        not_needed = {ref.rpartition("/")[2].partition("@")[0] for ref in everything - reached}
+        # setuptools builds the wheel; tzdata is for Windows; one is for cffi on CPython only.
+        assert not_needed <= {"setuptools", "tzdata", "pycparser"}
+
+    def test_make_sbom_writes_it_the_same_each_time(self):
+        made = [
+            subprocess.run(
+                [sys.executable, ROOT / "requirements" / "sbom.py"], capture_output=True, check=True
+            ).stdout
+            for _ in range(2)
+        ]
+        assert made[0] == made[1]
+        document = json.loads(made[0])
+        assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
+        assert "requirements/sbom.py" in page("Makefile")
+
+
+class TestAudit:
+    def package(self, name, **more):
+        return {"name": name, "version": "1"} | more
+
+    def test_what_was_not_looked_up_is_not_called_good(self):
+        good, unknown = self.package("a", vulns=[]), self.package("b", skip_reason="not found")
+        assert verdict({"dependencies": [good]}) == (0, ["no known vulnerability in 1 packages"])
+        status, (line,) = verdict({"dependencies": [good, unknown]})
+        assert (status, line) == (3, "not audited, the service does not know them: b")
+
+    def test_a_vulnerability_is_named_with_its_mend(self):
+        found = [{"id": "CVE-1", "fix_versions": ["2", "3"]}, {"id": "CVE-2", "fix_versions": []}]
+        status, lines = verdict({"dependencies": [self.package("a", vulns=found)]})
+        assert status == 1
+        assert lines == ["a 1: CVE-1, mended in 2, 3", "a 1: CVE-2, mended in no version"]
+
+    def test_a_service_that_is_not_reached_says_nothing(self):
+        done = subprocess.run(
+            [sys.executable, ROOT / "requirements" / "audit.py", "false"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, "not audited" in done.stdout) == (3, True)
+
+
+def test_a_wheel_is_the_same_bytes_whenever_and_wherever_it_is_built(tmp_path):
+    digests = []
+    for number, mode in enumerate((0o022, 0o077)):
+        checkout, into = tmp_path / f"checkout{number}", tmp_path / f"dist{number}"
+        checkout.mkdir()
+        into.mkdir()
+        for name in PARTS:
+            source = ROOT / name
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, checkout / name)
+        for path in checkout.rglob("*.*"):
+            if path.is_file():
+                path.chmod(path.stat().st_mode & ~mode)
+                os.utime(path, (1_000_000_000 + number * 777, 1_000_000_000 + number * 777))
+        digests.append(
+            hashlib.sha256(build(checkout, into, 1_700_000_000).read_bytes()).hexdigest()
+        )
+    assert digests[0] == digests[1]
+
+
+def test_the_linter_looks_for_what_is_dangerous_everywhere_but_in_tests():
+    lint = tomllib.loads(page("pyproject.toml"))["tool"]["ruff"]["lint"]
+    assert lint["select"] == ["ALL"]
+    assert not [rule for rule in lint["ignore"] if re.fullmatch(r"S\d*", rule)]
+    without = [path for path, rules in lint["per-file-ignores"].items() if "S" in rules]
+    assert sorted(without) == ["bench/**", "tests/**"]

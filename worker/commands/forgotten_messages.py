@@ -1,0 +1,103 @@
+"""Takes people out of whole messages: quarantined messages and dead letters."""
+
+import json
+from collections.abc import Collection, Mapping
+from hashlib import sha256
+from typing import Any
+
+from msgspec.structs import replace
+
+from worker.core.dead_letter import DeadLetterMessage
+from worker.core.disguise import hide_all
+from worker.core.errors import NoCertificate
+from worker.core.redacting import CannotRedact, is_about, names_people, redacted_body, redacted_text
+from worker.core.sources import Sources
+from worker.signatures.errors import NotServed, Wrong
+from worker.signatures.verifying import Verifier
+from worker.store.rows import encode_attributes
+
+Keys = Collection[str]
+
+
+class ForgottenMessages:
+    """Rewrites messages; a signature is verified before it is taken off, and once a message."""
+
+    def __init__(self, verifier: Verifier, sources: Sources) -> None:
+        self._verifier = verifier
+        self._sources = sources
+        self._verified: dict[bytes, bool] = {}
+
+    def of_row(self, row: Mapping[str, Any], keys: Keys) -> Mapping[str, Any] | None:
+        """Return the columns of a row of `quarantine` that change; None: it is about nobody else.
+
+        Raises:
+            CannotRedact: it cannot be rewritten.
+
+        """
+        body = bytes(row["body"]).decode("utf-8", "surrogatepass")
+        attributes, detail = str(row["attributes"]), str(row["detail"])
+        changes: dict[str, Any] = {}
+        if names_people([attributes, detail], keys):
+            changes["attributes"] = _without(attributes, keys)
+            changes["detail"] = hide_all(detail, keys)
+        if is_about(body, keys):
+            after, verified = self._without(body, keys)
+            if after is None:
+                return None
+            changes["body"] = after.encode("utf-8", "surrogatepass")
+            changes["verified"] = verified or row["verified"]
+        return changes
+
+    def of_dead_letter(
+        self, dead_letter: DeadLetterMessage, keys: Keys
+    ) -> DeadLetterMessage | None:
+        """Return a dead letter without these people; itself if it names none of them.
+
+        None: it is about nobody else.
+
+        Raises:
+            CannotRedact: it cannot be rewritten.
+
+        """
+        received = dead_letter.received
+        texts = [encode_attributes(received.attributes), dead_letter.error]
+        if not (is_about(received.body, keys) or names_people(texts, keys)):
+            return dead_letter
+        body, verified = self._without(received.body, keys)
+        if body is None:
+            return None
+        attributes = json.loads(_without(encode_attributes(received.attributes), keys))
+        without = replace(
+            received, body=body, attributes=attributes, verified=verified or received.verified
+        )
+        return replace(dead_letter, received=without, error=hide_all(dead_letter.error, keys))
+
+    def _without(self, body: str, keys: Keys) -> tuple[str | None, bool]:
+        after = redacted_body(body, keys)
+        if after is None or after == body:
+            return after, False
+        digest = sha256(body.encode("utf-8", "surrogatepass")).digest()
+        if digest not in self._verified:
+            self._verified[digest] = self._has_held(body)
+        return after, self._verified[digest]
+
+    def _has_held(self, body: str) -> bool:
+        """Return whether a body had a signature, which held.
+
+        Raises:
+            CannotRedact: it does not hold: without it, it would pass for an unsigned message.
+
+        """
+        try:
+            return self._verifier.require_held(body, self._sources)
+        except Wrong as error:
+            raise CannotRedact(f"its signature does not hold: {error}") from None
+        except (NotServed, NoCertificate) as error:
+            raise CannotRedact(f"its signature cannot be verified now: {error}") from None
+
+
+def _without(attributes: str, keys: Keys) -> str:
+    after = redacted_text(attributes, keys) or "{}"
+    if names_people(after, keys):
+        raise CannotRedact("an attribute spells an address in a way that cannot be taken out")
+    return after

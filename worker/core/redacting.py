@@ -1,0 +1,233 @@
+"""Takes people out of messages that are kept for others. Pure.
+
+What is left must mean the same for the others: `redacted_body` decodes it before and after, and
+compares keys, addresses and what decides.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from worker.core.address import parse_address
+from worker.core.decode import Single, decode, feedback_in, parts_of
+from worker.core.disguise import hide_all, names_any
+from worker.core.limits import DEEPEST_WRAPPING, LONGEST_ADDRESS, LONGEST_REPORTED
+from worker.core.model import AccountEvent, Feedback, Ignored, Malformed, Notification
+from worker.core.nesting import is_nested_too_deep
+
+Keys = Collection[str]
+"""Normalised addresses (`users.email_key`)."""
+
+_RECIPIENTS = frozenset({"bouncedRecipients", "complainedRecipients"})
+_SIGNATURE = ("Signature", "SignatureVersion", "SigningCertURL", "SigningCertUrl")
+_GONE: Final = object()
+"""In place of a message that is about nobody else."""
+_BRACKETS = ("{", "[")
+
+
+class _Mail(Struct, frozen=True):
+    destination: list[str] = []
+
+
+class _Message(Struct, frozen=True):
+    mail: _Mail = _Mail()
+
+
+_decode_mail = msgspec.json.Decoder(_Message).decode
+
+
+class CannotRedact(Exception):
+    """It cannot be rewritten so that the others lose nothing; the text says why."""
+
+
+def names_people(value: Any, keys: Keys) -> bool:
+    """Return whether a text of JSON's values names one of the people, however it is spelled."""
+    return any(names_any(text, keys) for text in texts_in(value))
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield all texts in a JSON value, and those within texts that are JSON themselves."""
+    remaining = [value]
+    while remaining:
+        item = remaining.pop()
+        if isinstance(item, str):
+            yield item
+            remaining.append(_parsed(item))
+        elif isinstance(item, Mapping):
+            remaining += item.keys()
+            remaining += item.values()
+        elif isinstance(item, Sequence) and not isinstance(item, bytes):
+            remaining += item
+
+
+def redacted_text(text: str, keys: Keys) -> str | None:
+    """Return a text without the people; of a text in JSON entries about them are taken out.
+
+    None: it is a bounce or complaint about nobody else.
+    """
+    found = _Redaction(keys).of_text(text)
+    return None if found is _GONE else str(found)
+
+
+def redacted_body(body: str, keys: Keys) -> str | None:
+    """Return the body of a message without the people; None: it is about nobody else.
+
+    Raises:
+        CannotRedact: what it says about the others would not be the same.
+
+    """
+    before = [_meaning(part, keys) for part in parts_of(decode(body))]
+    expected = [part for part in before if part is not _GONE]
+    redacted = redacted_text(body, keys)
+    if redacted is None or not expected:
+        if expected or redacted is not None:
+            raise CannotRedact("what it says about others cannot be told from what it says of them")
+        return None
+    if [_meaning(part, ()) for part in parts_of(decode(redacted))] != expected:
+        raise CannotRedact("the others' part would not be the same: it has no ids of SES's")
+    if names_people(redacted, keys):
+        raise CannotRedact("an address is spelled in it in a way that cannot be taken out")
+    return redacted
+
+
+def named_by(notification: Notification) -> set[str]:
+    """Return the addresses to which the mail went that a notification is about, as far as known."""
+    try:
+        mail = _decode_mail(notification.text).mail
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return set()
+    found = (parse_address(text) for text in mail.destination if len(text) <= LONGEST_REPORTED)
+    return {address.key for address in found if address}
+
+
+def people_in(body: str) -> set[str]:
+    """Return whom bounces and complaints in a body are about, and to whom the mails went."""
+    found = feedback_in(parts_of(decode(body)))
+    named = {item.address.key for item in found if item.address}
+    for notification in {id(item.notification): item.notification for item in found}.values():
+        named |= named_by(notification)
+    return named
+
+
+def without_people(item: Feedback, keys: Keys) -> Feedback:
+    """Return feedback whose texts name none of the people; it is about somebody else."""
+    notification, recipient = item.notification, item.recipient
+    return replace(
+        item,
+        notification=replace(
+            notification,
+            text=redacted_text(notification.text, keys) or "",
+            user_agent=hide_all(notification.user_agent, keys),
+            mail=replace(
+                notification.mail,
+                sender=hide_all(notification.mail.sender, keys),
+                tags=redacted_text(notification.mail.tags, keys) or "{}",
+            ),
+        ),
+        recipient=replace(recipient, diagnostic=hide_all(recipient.diagnostic, keys)),
+    )
+
+
+def is_about(body: str, keys: Keys) -> bool:
+    """Return whether a body names one of the people, at the top or in the texts within it."""
+    return names_people(body, keys)
+
+
+def _meaning(part: Single, without: Keys) -> object:
+    """Return what must stay the same of a part; `_GONE`: it is about these people alone."""
+    if isinstance(part, Ignored):
+        return part.kind
+    if isinstance(part, Malformed):
+        return part.reason
+    if isinstance(part, AccountEvent):
+        return part.dedupe_key
+    others = [item for item in part if not (item.address and item.address.key in without)]
+    return [_of(item) for item in others] if others else _GONE
+
+
+def _of(item: Feedback) -> tuple[object, ...]:
+    recipient = item.recipient
+    return (
+        item.dedupe_key, item.route_key, item.address and item.address.key, recipient.absent,
+        recipient.status, recipient.mentions_spam, item.fault, item.out_of_office,
+        item.permanent_status, item.notification.occurred_at,
+    )  # fmt: skip
+
+
+def _parsed(text: str) -> Any:
+    """Parse JSON; None: it is none that can be rewritten."""
+    if not text.lstrip().startswith(_BRACKETS) or is_nested_too_deep(text):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+class _Redaction:
+    """Rewrites JSON without some people."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._depth = 0
+
+    def of_text(self, text: str) -> Any:
+        """Return a text without them: JSON in it is rewritten, other text has them masked."""
+        if self._is_of_another(text):
+            return text
+        value = _parsed(text) if self._depth <= DEEPEST_WRAPPING else None
+        if value is None:
+            return hide_all(text, self._keys)
+        self._depth += 1
+        after = self._of(value)
+        self._depth -= 1
+        if after is _GONE or after == value:
+            return after if after is _GONE else text
+        return json.dumps(after, separators=(",", ":"))
+
+    def _of(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.of_text(value)
+        if isinstance(value, list):
+            return self._of_list(value)
+        return self._of_object(value) if isinstance(value, dict) else value
+
+    def _of_list(self, entries: list[Any]) -> Any:
+        """Leave out entries that are the people, and messages about nobody else."""
+        rest = [self._of(entry) for entry in entries if not self._is_one(entry)]
+        kept = [entry for entry in rest if entry is not _GONE]
+        return kept if kept or not rest else _GONE
+
+    def _of_object(self, value: dict[str, Any]) -> Any:
+        after: dict[str, Any] = {}
+        for name, item in value.items():
+            changed = self._of(item)
+            if changed is _GONE or (name in _RECIPIENTS and item and changed == []):
+                return _GONE
+            after[hide_all(name, self._keys)] = changed
+        if after.get("Message") != value.get("Message"):
+            for name in _SIGNATURE:
+                after.pop(name, None)
+        return after
+
+    def _is_one(self, entry: Any) -> bool:
+        reported = entry.get("emailAddress") if isinstance(entry, dict) else entry
+        if not isinstance(reported, str) or len(reported) > LONGEST_REPORTED:
+            return False
+        address = parse_address(reported)
+        return address is not None and address.key in self._keys
+
+    def _is_of_another(self, text: str) -> bool:
+        """Return whether a text is somebody else's address, and nothing more."""
+        if len(text) > LONGEST_ADDRESS or "@" not in text:
+            return False
+        address = parse_address(text)
+        return (
+            address is not None
+            and address.key not in self._keys
+            and text.lower() in {address.key, address.mailed.lower()}
+        )
