@@ -232,6 +232,15 @@ def test_without_the_key_nobody_is_recognised_and_nothing_is_decided(store, mess
             forget(store, BOB, key=key)
 
 
+@pytest.mark.parametrize("feedback_id", ["key id:x", "x is the key id", "2026-11-30 00:00:00 UTC"])
+def test_no_id_that_a_stranger_chooses_is_taken_for_a_key(store, message, feedback_id):
+    body = mail.bounce(BOB, feedback_id=feedback_id, message_id=feedback_id)
+    assert outcomes(run(store, message, body, policy=Policy())) == [Outcome.APPLIED]
+    assert outcomes(run(store, message, body, policy=Policy())) == [Outcome.DUPLICATE]
+    forget(store, JANE)
+    assert outcomes(run(store, message, body)) == [Outcome.DUPLICATE]
+
+
 def test_who_was_never_forgotten_needs_no_key(store, message):
     policy = replace(POLICY, privacy_key=None)
     assert outcomes(run(store, message, mail.bounce(BOB), policy=policy)) == [Outcome.APPLIED]
