@@ -13,6 +13,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Table, column, func, or_, select, table
 
 from worker.core.others import about, names, without_others
+from worker.core.privacy import PrivacyKey
 from worker.store import Store
 from worker.store.answers import READ as READ_FOR_VERDICT
 from worker.store.answers import Verdict, verdict_on
@@ -60,10 +61,13 @@ class OnRecord(Struct, frozen=True, kw_only=True):
         return not any(records) and not any(lists)
 
 
-def on_record(store: Store, key: str, report: Report) -> OnRecord:
+def on_record(
+    store: Store, key: str, report: Report, privacy_key: PrivacyKey | None = None
+) -> OnRecord:
     """Read all rows about a normalised address; report how many rows were looked through.
 
     Raises:
+        Misconfigured: people were forgotten, and the key is not set, or another.
         Unavailable: the database cannot be read now.
 
     """
@@ -77,7 +81,7 @@ def on_record(store: Store, key: str, report: Report) -> OnRecord:
         taken_off = select(removals).where(removals.c.email_key == key).order_by(removals.c.id)
         kept = [dict(row) for row in connection.execute(taken_off).mappings()]
     return OnRecord(
-        verdict=verdict_on(store, key, has_events=bool(found)),
+        verdict=verdict_on(store, key, privacy_key, has_events=bool(found)),
         user=user,
         imported=imported,
         shadow=shadow,
