@@ -182,6 +182,22 @@ def test_a_person_to_whom_the_mail_went_is_not_in_the_notice_about_others(store,
     assert event["diagnostic"] == "550 for <***@example.com>"
 
 
+@pytest.mark.parametrize("policy", [POLICY, replace(POLICY, notify=())])
+def test_texts_of_later_events_of_others_do_not_bring_the_person_back(store, message, policy):
+    """She is no recipient there: a header names her, or the answer of a mail server does."""
+    forget(store, JANE)
+    said = f"smtp; 550 5.1.1 <Jane@Example.com>: forwarded, x={JANE}."
+    body = json.loads(mail.bounce(mail.recipient(BOB, diagnosticCode=said)))
+    body["mail"]["headers"] = [{"name": "Cc", "value": f'"Doe, Jane" <{JANE}>, ann@example.com'}]
+    body["mail"]["commonHeaders"] = {"cc": [f"Jane Doe <{JANE}>", "ann@example.com"]}
+    assert outcomes(run(store, message, json.dumps(body), policy=policy)) == [Outcome.APPLIED]
+    assert not names(store, JANE)
+    (event,) = rows(store, events)
+    assert event["diagnostic"].startswith("smtp; 550 5.1.1 <***@Example.com>: forwarded")
+    for notice in rows(store, outbox):
+        assert "ann@example.com" in notice["payload"]
+
+
 def test_a_late_complaint_blocks_and_a_late_bounce_pauses_for_longer(store, message):
     forget(store, JANE)
     assert not tombstone(store).blocked
