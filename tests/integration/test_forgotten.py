@@ -18,6 +18,7 @@ from worker.core.policy import Policy, UnknownRecipients
 from worker.core.privacy import PrivacyKey
 from worker.core.rate_limit import RateLimit
 from worker.core.redacting import names_people
+from worker.core.unit_of_work import UnitOfWork
 from worker.process import process
 from worker.store.forgetting import Forgetting, leave_tombstones, look
 from worker.store.outbox import Outbox
@@ -310,6 +311,19 @@ def test_nobody_decides_while_a_person_is_being_forgotten(store, message):
     assert all(isinstance(each.disposition, Delete) for each in handled)
     counts = [row["recipient"] for row in rows(store, events)]
     assert {counts.count(person) for person in FIVE if person != JANE} == {60}
+
+
+def test_a_worker_that_has_read_less_weakens_no_tombstone(store, message):
+    """In PostgreSQL two workers may decide at once about somebody who is no user."""
+    run(store, message, mail.complaint(JANE))
+    forget(store, JANE)
+    before = tombstone(store)
+    for paused_until in (LATE, None, mail.NOW):
+        unit = UnitOfWork(POLICY, (), {})
+        unit.tombstones = {JANE: replace(before, blocked=False, paused_until=paused_until)}
+        with store.transaction() as transaction:
+            transaction.save(unit)
+        assert tombstone(store) == replace(before, paused_until=LATE)
 
 
 class TestRemovalsFromTheSuppressionList:
