@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 import structlog
 from support import mail, signing
 
+from worker.core.acceptance import Acceptance
 from worker.core.model import Delete, Handled, Outcome, Received
-from worker.core.sources import Sources
 
 Batches = Sequence[Sequence[Received]]
 
@@ -36,12 +36,12 @@ def passed(batch: Sequence[Received]) -> list[Handled]:
     return [Handled(message, Delete(Outcome.IGNORED)) for message in batch]
 
 
-def microseconds(sources: Sources, batches: Batches) -> float:
+def microseconds(acceptance: Acceptance, batches: Batches) -> float:
     verifier, best = signing.verifier(), float("inf")
     for _ in range(5):
         began = time.process_time()
         for batch in batches:
-            verifier.process(batch, sources, passed)
+            verifier.process(batch, acceptance, passed)
         best = min(best, time.process_time() - began)
     return best / sum(map(len, batches)) * 1e6
 

@@ -38,6 +38,7 @@ class _Empty:
     """A transaction on an empty store."""
 
     locked = ()
+    key_id = ""
 
     def users(self, _: object) -> dict[str, User]:
         return {}

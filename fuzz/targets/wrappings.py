@@ -4,14 +4,14 @@ import json
 from collections.abc import Iterator
 
 from fuzz.texts import payloads, text_of
+from worker.core.acceptance import Acceptance, EventBridge
 from worker.core.decode import decode, parts_of
 from worker.core.model import Ignored, Malformed
-from worker.core.sources import EventBridge, Sources
 from worker.signatures.envelopes import Bare, Envelope, outermost
 
 CODE = ("worker.core.decode", "worker.signatures.envelopes", "worker.core.nesting")
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:ses-feedback"
-SOURCES = Sources(topics=frozenset({TOPIC}), eventbridge=EventBridge.BY_TOPIC)
+SOURCES = Acceptance(topics=frozenset({TOPIC}), eventbridge=EventBridge.BY_TOPIC)
 
 
 def seeds() -> Iterator[bytes]:

@@ -51,50 +51,50 @@ def received(run, emulator, queue, **counts):
 
 
 def test_an_address_that_was_reinstated_bounces_again(run, emulator, queue, ses, daemon):
-    told = Transcript(run)
-    told("users", "import", "-", input=f"email\n{JANE}\n")
+    transcript = Transcript(run)
+    transcript("users", "import", "-", input=f"email\n{JANE}\n")
     worker = daemon()
     worker.wait_for("worker.started")
     for hours in (30, 6):
         at = before(hours=hours)
         emulator.send(queue, mail.bounce(FULL, type="Transient", subtype="MailboxFull", at=at))
     received(run, emulator, queue, soft_bounce_count=2)
-    soft = told("may-send", JANE)
+    soft = transcript("may-send", JANE)
     assert (soft.status, "soft_bounce" in soft.out) == (3, True)
 
     emulator.send(queue, mail.bounce(GONE, at=before(hours=2)))
     ses.list_address(JANE)
     received(run, emulator, queue, hard_bounce_count=1)
-    hard = told("may-send", JANE)
+    hard = transcript("may-send", JANE)
     assert (hard.status, "hard_bounce" in hard.out) == (3, True)
-    story = told.why()
+    story = transcript.why()
     places = [story.index(words) for words in ("MailboxFull", "mailbox full", "no such user")]
     assert places == sorted(places)
 
-    assert told.hard_bounces() == 1
-    undone = told(
+    assert transcript.hard_bounces() == 1
+    undone = transcript(
         "users", "reinstate", JANE, "--reason", "her provider mended its server",
         "--also-suppression-list",
     )  # fmt: skip
     assert (undone.status, ses.listed) == (0, []), undone.err
-    assert told("may-send", JANE).status == 0
-    story = told.why()
+    assert transcript("may-send", JANE).status == 0
+    story = transcript.why()
     assert re.search(r"lifted pause and block, .*: her provider mended its server", story)
     assert "asked for by" in story
 
     emulator.send(queue, mail.bounce(GONE, at=before(hours=3)))  # late, about the time before
     received(run, emulator, queue, hard_bounce_count=2)
-    assert told("may-send", JANE).status == 0
+    assert transcript("may-send", JANE).status == 0
 
     emulator.send(queue, mail.bounce(GONE, at=datetime.now(UTC).isoformat()))
     received(run, emulator, queue, hard_bounce_count=3, soft_bounce_count=2)
-    again = told("may-send", JANE)
+    again = transcript("may-send", JANE)
     assert (again.status, "hard_bounce" in again.out) == (3, True)
-    story = told.why()
+    story = transcript.why()
     assert story.count("no such user") == 3
     assert story.index("lifted pause and block") < story.rindex("no such user")
     undo = f'ses-worker users reinstate {JANE} --also-suppression-list --reason "WHY"'
     assert undo in story
-    assert told("users", "show", JANE).out.endswith(f"to lift it:          {undo}\n")
-    assert told.hard_bounces() == 3  # with the late one and the new one
+    assert transcript("users", "show", JANE).out.endswith(f"to lift it:          {undo}\n")
+    assert transcript.hard_bounces() == 3  # with the late one and the new one
     assert worker.stop()[0] == 0

@@ -474,9 +474,7 @@ class TestWhy:
         run("drain")
         output = [run("why", f"person{n}@example.com", "--messages").out for n in range(12)]
         assert sum("bouncedRecipients" in item for item in output) == 10
-        lost = [
-            item for item in output if item.rstrip().endswith("is not kept: it came in a burst.")
-        ]
+        lost = [item for item in output if item.rstrip().endswith("retention.messages_days.")]
         assert len(lost) == 2
 
     def test_of_an_address_that_is_not_on_record_it_says_so(self, run):

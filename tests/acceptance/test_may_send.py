@@ -55,6 +55,7 @@ def test_a_user_who_complained_a_stranger_who_complained_and_people_who_did_not(
                 "user": user,
                 "reason": reason,
                 "until": until,
+                "forgotten_at": None,
             },
         ), done.err
         assert bool(until) == (reason == "hard_bounce")

@@ -92,12 +92,12 @@ class TestDecidedByAPerson:
         paused(run, emulator, queue)
         ses.list_address(JANE)
         run(*REINSTATE, SUDO_USER="mary")
-        told = run("why", JANE, "--json").json
-        lifted = told["events"][-1]
+        answer = run("why", JANE, "--json").json
+        lifted = answer["events"][-1]
         assert (lifted["kind"], lifted["type"], lifted["diagnostic"]) == (
             "reinstatement", "mary", REASON[1],
         )  # fmt: skip
-        removals = [effect for effect in told["effects"] if effect["kind"] == "removal"]
+        removals = [effect for effect in answer["effects"] if effect["kind"] == "removal"]
         assert [(one["state"], one["result"]) for one in removals] == [
             ("delivered", "removed: listed for BOUNCE, asked for by mary")
         ]

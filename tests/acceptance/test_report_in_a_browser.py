@@ -48,7 +48,7 @@ def test_it_draws_all_charts_and_its_policy_refuses_nothing_of_its_own(page, tmp
     browser = found()
     dom = browser.dom(page)
     assert f'data-charts="{CHARTS}"' in dom
-    assert browser.said == []
+    assert browser.console == []
     assert "30 days</button>" in dom
     assert page.stat().st_size < 2 * 1024 * 1024
 
@@ -131,4 +131,4 @@ def test_names_from_mails_run_nothing_and_fetch_nothing(run, tmp_path, visited):
         dom = browser.dom(tmp_path / "hostile.html")
         assert 'data-charts="' in dom
     assert paths == []
-    assert browser.said == []
+    assert browser.console == []

@@ -173,11 +173,11 @@ class TestTheVerdict:
         assert out.startswith(f"{address}\n")
         assert sentence in " ".join(out.split())
         verdict = run("may-send", address, "--json").json
-        told = run("why", address, "--json").json
-        assert told["verdict"] == {name: verdict[name] for name in verdict if name != "address"}
-        assert told["answer"] == sentence
+        answer = run("why", address, "--json").json
+        assert answer["verdict"] == {name: verdict[name] for name in verdict if name != "address"}
+        assert answer["answer"] == sentence
         undo = f'ses-worker users reinstate {address} --reason "WHY"'
-        assert told["undo"] == (None if verdict["may_send"] else undo)
+        assert answer["undo"] == (None if verdict["may_send"] else undo)
         assert out.count(undo) == (0 if verdict["may_send"] else 2)
         assert verdict["may_send"] or out.endswith(f"To lift it:\n  {undo}\n")
 
@@ -199,11 +199,11 @@ class TestTheVerdict:
         listed = mail.bounce("jane@example.com", subtype="OnAccountSuppressionList", at=now)
         emulator.send(queue, listed)
         run("drain")
-        told = run("why", "jane@example.com", "--json").json
-        assert "SES did not send" in told["answer"]
-        assert " --also-suppression-list " in told["undo"]
+        answer = run("why", "jane@example.com", "--json").json
+        assert "SES did not send" in answer["answer"]
+        assert " --also-suppression-list " in answer["undo"]
         run("users", "import", "-", input="email\njane@example.com\n")
-        assert told["undo"] in run("users", "show", "jane@example.com").out
+        assert answer["undo"] in run("users", "show", "jane@example.com").out
 
     def test_a_user_who_is_blocked_and_was_paused_is_both(self, run, on_record):
         lines = run("why", "jane@example.com").out.splitlines()
@@ -257,15 +257,15 @@ def test_each_event_is_told_in_plain_words_with_the_record_before_and_after(run,
     assert "SES says the person marked the mail as spam" in complaint
     assert "After blocked without an end (auto_block_spam), and paused until" in complaint
 
-    told = run("why", "jane@example.com", "--json").json
-    states = [(event["before"], event["after"]) for event in told["events"]]
+    answer = run("why", "jane@example.com", "--json").json
+    states = [(event["before"], event["after"]) for event in answer["events"]]
     assert states[0][0] == {"auto_block_spam": False, "paused_until": None, "pause_reason": None}
     assert [after["auto_block_spam"] for _, after in states] == [False, False, True]
     assert all(after == before for (_, after), (before, _) in itertools.pairwise(states))
-    user = told["user"]
+    user = answer["user"]
     assert states[-1][1] == {name: user[name] for name in states[-1][1]}
-    assert told["states_are_the_record"] is True
-    assert told["events"][1]["meaning"] == {
+    assert answer["states_are_the_record"] is True
+    assert answer["events"][1]["meaning"] == {
         "type": "the receiving side refused the mail for good",
         "status_code": "5.1.1",
         "status": "there is no such mailbox",

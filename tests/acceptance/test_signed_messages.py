@@ -52,7 +52,7 @@ def test_right_signatures_are_applied_and_wrong_and_missing_ones_are_dead_letter
     assert emulator.wait_for(lambda: len(emulator.messages("feedback-dlq")) == 2)
     assert reasons(emulator) == ["wrong_signature"] * 2
     assert worker.stop()[0] == 0
-    assert host.asked == [PATH], "the certificate is fetched once"
+    assert host.requested == [PATH], "the certificate is fetched once"
 
 
 def test_without_a_certificate_receiving_pauses_and_no_message_is_received_a_third_time(
@@ -64,12 +64,12 @@ def test_without_a_certificate_receiving_pauses_and_no_message_is_received_a_thi
     worker = daemon(patched(QUICK))
     worker.wait_for("signatures.unavailable")
     time.sleep(4)
-    asked = len(receives(emulator))
+    requested = len(receives(emulator))
     # Held for 25 s, then given back; meanwhile, and after it, nothing is received.
     assert emulator.wait_for(lambda: emulator.counts(queue).visible == 30, seconds=40)
     time.sleep(8)
     assert max(receives(emulator)) == 1
-    assert len(receives(emulator)) == asked
+    assert len(receives(emulator)) == requested
     host.files[PATH] = Authority().issue()
     assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=70)
     assert max(receives(emulator)) == 2
@@ -129,7 +129,7 @@ def test_auto_verifies_nothing_where_a_local_endpoint_stands_in_for_aws(
     assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=30)
     assert worker.stop()[0] == 0
     assert emulator.messages("feedback-dlq") == []
-    assert host.asked == []
+    assert host.requested == []
 
 
 def test_a_reload_to_auto_warns_where_a_local_endpoint_stands_in_for_aws(

@@ -31,14 +31,14 @@ def subscriptions(wiring):
 
 
 @pytest.fixture
-def asked(wiring, proxy):
+def confirmations(wiring, proxy):
     proxy.confirmed = subscriptions(wiring)[QUEUE]
 
-    def asked():
+    def confirmations():
         named = [item for item in proxy.requests if item.operation == "ConfirmSubscription"]
         return [(item.region, item.arguments) for item in named]
 
-    return asked
+    return confirmations
 
 
 def _id(row):
@@ -50,27 +50,27 @@ def is_said_nowhere(*runs):
 
 
 def test_a_dead_letter_in_quarantine_is_confirmed_by_its_id(
-    run, environment, asked, topics, tmp_path
+    run, environment, confirmations, topics, tmp_path
 ):
     quarantined(environment, ("subscription_confirmation", confirmation()))
     [row] = run("dlq", "list", "--json").json["groups"]
     done = run("subscription", "confirm", _id(row), "--json", SES_WORKER_LOG__LEVEL="debug")
     assert (done.status, done.json["topic"]) == (0, TOPIC), done.err
-    [(region, arguments)] = asked()
+    [(region, arguments)] = confirmations()
     assert region == "eu-west-1"
     assert (arguments["TopicArn"], arguments["Token"]) == (TOPIC, TOKEN)
     assert arguments["AuthenticateOnUnsubscribe"] == "true"
     assert is_said_nowhere(done)
 
 
-def test_a_token_on_standard_input_is_confirmed(run, asked, topics):
+def test_a_token_on_standard_input_is_confirmed(run, confirmations, topics):
     done = run("subscription", "confirm", "--topic", TOPIC, "-", input=f"{TOKEN}\n")
     assert (done.status, "confirmed" in done.out) == (0, True), done.err
-    assert len(asked()) == 1
+    assert len(confirmations()) == 1
     assert is_said_nowhere(done)
 
 
-def test_another_topic_is_not_confirmed(run, environment, asked, topics):
+def test_another_topic_is_not_confirmed(run, environment, confirmations, topics):
     other = TOPIC + "-2"
     quarantined(environment, ("subscription_confirmation", confirmation(other)))
     [row] = run("dlq", "list", "--json").json["groups"]
@@ -78,41 +78,43 @@ def test_another_topic_is_not_confirmed(run, environment, asked, topics):
     by_token = run("subscription", "confirm", "--topic", other, "-", input=TOKEN)
     for done in (by_id, by_token):
         assert (done.status, "is not in sns.topic_arns" in done.err) == (1, True)
-    assert asked() == []
+    assert confirmations() == []
     assert is_said_nowhere(by_id, by_token)
 
 
-def test_without_topics_in_the_settings_none_is_confirmed(run, asked):
+def test_without_topics_in_the_settings_none_is_confirmed(run, confirmations):
     done = run("subscription", "confirm", "--topic", TOPIC, "-", input=TOKEN)
     assert (done.status, "is not in sns.topic_arns" in done.err) == (1, True)
-    assert asked() == []
+    assert confirmations() == []
 
 
 @pytest.mark.parametrize("token", ["", "a b", "a\nb", "é", "x" * 1_001, "\x1b[31m"])
-def test_what_is_no_token_is_not_sent(run, asked, topics, token):
+def test_what_is_no_token_is_not_sent(run, confirmations, topics, token):
     done = run("subscription", "confirm", "--topic", TOPIC, "-", input=token)
     assert (done.status, "is no token" in done.err) == (1, True)
-    assert asked() == []
+    assert confirmations() == []
 
 
-def test_a_dead_letter_of_another_kind_is_no_confirmation(run, environment, asked, topics):
+def test_a_dead_letter_of_another_kind_is_no_confirmation(run, environment, confirmations, topics):
     quarantined(environment, ("foreign_topic", mail.enveloped(mail.bounce("jane@example.com"))))
     [row] = run("dlq", "list", "--json").json["groups"]
     for named in (_id(row), "unknown"):
         done = run("subscription", "confirm", named)
         assert (done.status, "Traceback" in done.err) == (1, False)
-    assert asked() == []
+    assert confirmations() == []
 
 
-def test_a_confirmation_with_a_wrong_signature_is_not_confirmed(run, environment, asked, topics):
+def test_a_confirmation_with_a_wrong_signature_is_not_confirmed(
+    run, environment, confirmations, topics
+):
     quarantined(environment, ("wrong_signature", confirmation()))
     [row] = run("dlq", "list", "--json").json["groups"]
     done = run("subscription", "confirm", _id(row))
     assert (done.status, "is forged" in done.err) == (1, True)
-    assert asked() == []
+    assert confirmations() == []
 
 
-def test_a_refusal_of_sns_does_not_repeat_the_token(run, proxy, asked, topics):
+def test_a_refusal_of_sns_does_not_repeat_the_token(run, proxy, confirmations, topics):
     proxy.denied.add("sns:ConfirmSubscription")
     done = run("subscription", "confirm", "--topic", TOPIC, "-", input=TOKEN)
     assert done.status == 1
@@ -135,7 +137,7 @@ def test_other_uses_are_wrong(run, arguments):
     ],
 )
 def test_what_turns_out_to_be_another_endpoints_subscription_is_ended_again(
-    run, wiring, proxy, asked, topics, endpoint
+    run, wiring, proxy, confirmations, topics, endpoint
 ):
     foreign = wiring.sns.subscribe(
         TopicArn=TOPIC, Protocol="sqs", Endpoint=endpoint, ReturnSubscriptionArn=True
@@ -148,7 +150,7 @@ def test_what_turns_out_to_be_another_endpoints_subscription_is_ended_again(
 
 
 def test_where_it_cannot_be_ended_the_command_that_ends_it_is_said(
-    run, wiring, proxy, asked, topics
+    run, wiring, proxy, confirmations, topics
 ):
     foreign = wiring.sns.subscribe(
         TopicArn=TOPIC, Protocol="sqs", Endpoint=f"{QUEUE}-2", ReturnSubscriptionArn=True
@@ -160,7 +162,7 @@ def test_where_it_cannot_be_ended_the_command_that_ends_it_is_said(
     assert f"aws sns unsubscribe --region eu-west-1 --subscription-arn {foreign}" in done.err
 
 
-def test_where_the_endpoint_cannot_be_read_it_says_how_to_look(run, proxy, asked, topics):
+def test_where_the_endpoint_cannot_be_read_it_says_how_to_look(run, proxy, confirmations, topics):
     proxy.denied.add("sns:GetSubscriptionAttributes")
     done = run("subscription", "confirm", "--topic", TOPIC, "-", input=TOKEN)
     assert done.status == 1

@@ -195,14 +195,16 @@ def test_a_list_of_the_last_week_reads_the_index_of_times(tmp_path):
 
     store = open_store(f"sqlite:///{tmp_path / 'worker.db'}")
     ensure_schema(store, migrate=True)
-    asked = []
-    event.listen(Engine, "before_cursor_execute", hear := lambda *given: asked.append(given[2:4]))
+    statements = []
+    event.listen(
+        Engine, "before_cursor_execute", hear := lambda *given: statements.append(given[2:4])
+    )
     list(all_users(store, UserFilter(since=datetime.now(UTC))))
     event.remove(Engine, "before_cursor_execute", hear)
     with sqlite3.connect(tmp_path / "worker.db") as connection:
         steps = [
             step
-            for query, values in asked
+            for query, values in statements
             if query.startswith("SELECT")
             for (*_, step) in connection.execute(f"EXPLAIN QUERY PLAN {query}", values)
         ]

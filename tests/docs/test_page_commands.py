@@ -28,7 +28,7 @@ test_mail_again.py."""
 OF_THEIR_OWN = {
     "docs/backup.md": set(),
     "docs/connect.md": {"python", "javascript", "ruby", "toml"},
-    "docs/forget.md": {"sql"},
+    "docs/forget.md": set(),
     "docs/install/timer.md": {"ini", "bash", "cron"},
     "docs/personal-data.md": set(),
     "docs/policies.md": {"toml"},

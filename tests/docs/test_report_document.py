@@ -10,7 +10,7 @@ import pytest
 from support.documents import ROOT, blocks, page, plain, table
 from support.invented_mail import event, facts_of_day, write_facts
 
-from worker.commands.report import Asked, make_report
+from worker.commands.report import ReportRequest, make_report
 from worker.commands.report.figures import COLUMNS, as_figures
 from worker.core.reporting.lines import BOUNCES, COMPLAINTS
 from worker.core.reporting.report import By
@@ -41,7 +41,7 @@ def report(tmp_path):
                   recipient=("jane@example.com", "joe@example.net")[number],
                   at=f"2026-11-30 09:0{number}:00.000000")  # fmt: skip
     connection.close()
-    return make_report(store, Asked(days=6, by=By.CONFIGURATION_SET, top=20), NOW)
+    return make_report(store, ReportRequest(days=6, by=By.CONFIGURATION_SET, top=20), NOW)
 
 
 def test_the_output_on_the_page_is_what_is_printed(report, capsys):

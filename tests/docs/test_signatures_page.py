@@ -10,7 +10,7 @@ from support.signing import URL, Authority, signed
 from support.signing_host import HOST, SigningHost
 from support.wiring import TOPIC
 
-from worker.core.sources import Verify
+from worker.core.acceptance import Verify
 from worker.settings.loading import load_settings
 
 PAGE = page("docs/signatures.md")
@@ -95,5 +95,5 @@ def test_a_subscription_is_confirmed(run, wiring, proxy, environment):
     ):
         done = run(*words, input=given)
         assert (done.status, "Traceback" in done.err) == (0, False), done.err
-    asked = [item for item in proxy.requests if item.operation == "ConfirmSubscription"]
-    assert [item.arguments["Token"] for item in asked] == ["2336412f"] * 2
+    confirmations = [item for item in proxy.requests if item.operation == "ConfirmSubscription"]
+    assert [item.arguments["Token"] for item in confirmations] == ["2336412f"] * 2

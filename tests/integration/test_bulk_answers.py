@@ -52,9 +52,15 @@ def grown(store, message):
 @pytest.mark.parametrize("few", [500, 0])
 def test_verdicts_on_many_are_those_on_each(grown, monkeypatch, few):
     monkeypatch.setattr(bulk_answers, "FEW", few)
-    asked = [*PEOPLE, *PEOPLE[:3], "nobody@example.com", "{braces}@example.com", 'q"@example.com']
-    verdicts = verdicts_on(grown, asked)
-    assert verdicts == {key: verdict_on(grown, key) for key in asked}
+    people = [
+        *PEOPLE,
+        *PEOPLE[:3],
+        "nobody@example.com",
+        "{braces}@example.com",
+        'q"@example.com',
+    ]
+    verdicts = verdicts_on(grown, people)
+    assert verdicts == {key: verdict_on(grown, key) for key in people}
     kinds = {(verdict.is_user, verdict.is_known, verdict.reason) for verdict in verdicts.values()}
     assert len(kinds) == 9, "not all cases occurred"
 
@@ -79,15 +85,15 @@ def test_in_sqlite_few_are_looked_up_and_many_read_the_index_once_and_never_the_
     store = open_store(f"sqlite:///{path}")
     ensure_schema(store, migrate=True)
     monkeypatch.setattr(bulk_answers, "FEW", few)
-    asked = []
+    statements = []
     answer = store.ask
     monkeypatch.setattr(
-        store, "ask", lambda query, **v: (asked.append((query, v)), answer(query, **v))[1]
+        store, "ask", lambda query, **v: (statements.append((query, v)), answer(query, **v))[1]
     )
     verdicts_on(store, ["jane@example.com"])
     steps = [
         step
-        for query, values in asked
+        for query, values in statements
         for step in plan_of(path, query.format_map({name: f":{name}" for name in values}), **values)
     ]
     found = [step for step in steps if step.startswith(("SCAN events", "SCAN users"))]
@@ -113,14 +119,14 @@ def test_in_postgresql_they_are_found_by_indexes(postgresql_url, monkeypatch):
         )
     with store.writing() as connection:
         connection.exec_driver_sql("ANALYZE")
-    asked = []
+    statements = []
     answer = store.ask
     monkeypatch.setattr(
-        store, "ask", lambda query, **v: (asked.append((query, v)), answer(query, **v))[1]
+        store, "ask", lambda query, **v: (statements.append((query, v)), answer(query, **v))[1]
     )
     keys = [f"{n}@b.c" for n in range(1, 200)]
     assert all(verdict.is_known for verdict in verdicts_on(store, keys).values())
-    plans = [json.dumps(answer(f"EXPLAIN {query}", **values)) for query, values in asked]
-    assert len(plans) == 3
+    plans = [json.dumps(answer(f"EXPLAIN {query}", **values)) for query, values in statements]
+    assert len(plans) == 4
     assert not any("Seq Scan on events" in plan for plan in plans)
     store.close()

@@ -62,7 +62,7 @@ class TestFetching:
         host.files[PATH] = authority.issue()
         key = obtain(ORIGIN, URL)
         assert key.public.public_numbers() == new_key().public_key().public_numbers()
-        assert host.asked == [PATH]
+        assert host.requested == [PATH]
 
     @pytest.mark.parametrize(
         "name", ["sns.eu-west-1.amazonaws.com", "sns-signing.eu-west-1.amazonaws.com"]
@@ -76,7 +76,7 @@ class TestFetching:
         host.files |= {PATH: status, "/other.pem": authority.issue()}
         with pytest.raises(Failed, match=str(status)):
             obtain(ORIGIN, URL)
-        assert host.asked == [PATH]
+        assert host.requested == [PATH]
 
     @pytest.mark.parametrize("status", [400, 403, 404, 410])
     def test_a_refusal_is_an_answer(self, host, status):
@@ -138,7 +138,7 @@ class TestFetching:
                 monkeypatch.setenv(name, value)
             with pytest.raises(Failed, match="CERTIFICATE_VERIFY_FAILED"):
                 obtain(ORIGIN, URL)
-            assert host.asked == []
+            assert host.requested == []
 
 
 @pytest.mark.parametrize("days", [-40, 40])
@@ -278,7 +278,7 @@ class World:
     def __init__(self):
         self.time = 1_000.0
         self.wall = datetime.now(UTC)
-        self.asked = []
+        self.requested = []
         self.error = None
         self.seconds = 0.0
         self.health = Health()
@@ -289,7 +289,7 @@ class World:
 
     def obtain(self, origin, url):
         with self.lock:
-            self.asked.append(url)
+            self.requested.append(url)
             self.time += self.seconds
         time.sleep(0.02)
         if self.error:
@@ -317,7 +317,7 @@ class TestKeeping:
         for thread in threads:
             thread.join()
         world.key()
-        assert len(world.asked) == 1
+        assert len(world.requested) == 1
 
     def test_a_failed_fetch_is_not_remembered_as_an_answer(self, world):
         world.error = Failed("away")
@@ -325,19 +325,19 @@ class TestKeeping:
             world.key()
         world.error, world.time = None, world.time + 61
         assert world.key()
-        assert len(world.asked) == 2
+        assert len(world.requested) == 2
 
     def test_a_host_that_failed_rests_and_its_messages_do_not_wait(self, world):
         world.error = Failed("away")
         for _ in range(1_000):
             with pytest.raises(NoCertificate, match=ORIGIN.host):
                 world.key()
-        assert len(world.asked) == 1
+        assert len(world.requested) == 1
         for _ in range(100):
             world.time += 60
             with pytest.raises(NoCertificate):
                 world.key()
-        assert len(world.asked) == 101
+        assert len(world.requested) == 101
 
     def test_a_certificate_is_refreshed_and_kept_while_that_fails(self, world):
         first = world.key()
@@ -345,10 +345,10 @@ class TestKeeping:
         world.error = Failed("away")
         assert world.key() is first
         assert world.key() is first
-        assert len(world.asked) == 2
+        assert len(world.requested) == 2
         world.error, world.time = None, world.time + 61
         assert world.key() is not first
-        assert len(world.asked) == 3
+        assert len(world.requested) == 3
 
     def test_a_kept_certificate_is_no_use_after_its_end(self, world):
         world.key()
@@ -373,7 +373,7 @@ class TestKeeping:
         for number in range(1_000):
             with pytest.raises((NotServed, NoCertificate)):
                 world.key(URL.replace("0123456789abcdef", f"{number:016x}"))
-        assert len(world.asked) == 6
+        assert len(world.requested) == 6
         assert world.key(), "the known certificate still counts"
         world.time += 61
         world.error = None
@@ -388,14 +388,14 @@ class TestKeeping:
         world.error = error
         for _ in range(100):
             assert world.key() is first
-        assert len(world.asked) == 2
+        assert len(world.requested) == 2
 
     def test_an_ended_certificate_is_wrong_for_each_message_and_fetched_once_a_minute(self, world):
         world.error = Wrong("it ended")
         for _ in range(100):
             with pytest.raises(Wrong, match="it ended"):
                 world.key()
-        assert len(world.asked) == 1
+        assert len(world.requested) == 1
         world.error, world.time = None, world.time + AGAIN_SECONDS
         assert world.key()
 
@@ -439,7 +439,7 @@ class TestTelling:
 
     def test_a_probe_asks_at_once_and_an_answer_ends_the_outage(self, world):
         world.certificates.probe()
-        assert world.asked == []
+        assert world.requested == []
         world.error = Failed("away")
         with pytest.raises(NoCertificate):
             world.key()
@@ -447,7 +447,7 @@ class TestTelling:
             world.certificates.probe()
         world.error = NotServed("404")
         world.certificates.probe()
-        assert len(world.asked) == 3
+        assert len(world.requested) == 3
 
     def test_a_probe_asks_for_what_is_awaited_and_for_nothing_else(self, world):
         world.error = Failed("away")
@@ -458,8 +458,8 @@ class TestTelling:
             world.certificates.key(far, f"https://{far.host}{PATH}", awaited=False)
         with pytest.raises(NoCertificate):
             world.certificates.probe()
-        assert world.asked[-1] == URL
+        assert world.requested[-1] == URL
         world.error = None
         world.certificates.probe()
         world.certificates.probe()
-        assert world.asked[2:] == [URL, URL]
+        assert world.requested[2:] == [URL, URL]

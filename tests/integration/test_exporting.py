@@ -113,22 +113,22 @@ def test_a_sqlite_file_is_checkpointed_while_an_export_waits_for_its_reader(tmp_
 
 @pytest.fixture
 def heard():
-    asked = []
+    statements = []
 
     def hear(_connection, _cursor, statement, values, *_):
-        asked.append((statement, values))
+        statements.append((statement, values))
 
     event.listen(Engine, "before_cursor_execute", hear)
-    yield asked
+    yield statements
     event.remove(Engine, "before_cursor_execute", hear)
 
 
-def plans(store, asked, store_url):
+def plans(store, statements, store_url):
     """The plans of the queries in SQLite, or in PostgreSQL."""
     steps = []
     explain = "EXPLAIN QUERY PLAN" if store_url.startswith("sqlite") else "EXPLAIN"
     with store.reading() as connection:
-        for statement, values in asked:
+        for statement, values in statements:
             if statement.startswith("SELECT"):
                 found = connection.exec_driver_sql(f"{explain} {statement}", values)
                 steps += [line[-1] for line in found]

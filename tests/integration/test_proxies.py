@@ -76,7 +76,7 @@ class TestProxies:
         with ConnectProxy(("127.0.0.1", far.port)) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
             assert slack(far) == Sent(result="ok")
-        assert proxy.asked == [f"{HOST}:{far.port}"]
+        assert proxy.requested == [f"{HOST}:{far.port}"]
 
     @AWS
     def test_aws_does_likewise(self, aws, far, bundle, monkeypatch):
@@ -84,7 +84,7 @@ class TestProxies:
         with ConnectProxy(("127.0.0.1", far.port)) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
             aws(far, patch=monkeypatch)
-        assert proxy.asked == [f"{HOST}:{far.port}"]
+        assert proxy.requested == [f"{HOST}:{far.port}"]
 
     @pytest.mark.parametrize("excluded", ["localhost", ".localhost,other", "*"])
     def test_no_proxy_excludes_hosts_for_both(self, excluded, far, bundle, monkeypatch):
@@ -94,7 +94,7 @@ class TestProxies:
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
             assert slack(far, "localhost") == Sent(result="ok")
             sqs(far, "localhost", patch=monkeypatch)
-        assert proxy.asked == []
+        assert proxy.requested == []
 
     def test_a_password_in_its_url_is_sent(self, far, bundle, monkeypatch):
         monkeypatch.setenv("AWS_CA_BUNDLE", bundle)

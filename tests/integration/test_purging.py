@@ -1,5 +1,6 @@
 """What a purge removes, what it keeps, and that nothing that was counted once counts again."""
 
+import itertools
 import json
 import random
 import re
@@ -26,7 +27,7 @@ from worker.core.retention import Retention
 from worker.process import process
 from worker.store.purging import Purge
 from worker.store.schema import Moment
-from worker.store.users import import_users
+from worker.store.users import import_users, remove_users
 from worker.timing import clock
 
 DAY = timedelta(days=1)
@@ -37,10 +38,34 @@ DEFAULTS = Retention()
 
 
 def purge(store, policy, now, retention=DEFAULTS, *, at_once=True):
+    with_newest(store)
     work = Purge(store, retention, policy, now)
     work.announce(at_once=at_once)
     list(work.bites())
     return work
+
+
+NEWEST = "newest@example.com"
+
+
+def with_newest(store):
+    """Add an event: a purge keeps the newest of all, whatever its age."""
+    with store.writing() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO events (dedupe_key, route_key, kind, recipient, recipient_as_reported,"
+                " user_match, action, reason, occurred_at, received_at, feedback_id,"
+                " ses_message_id, diagnostic, status)"
+                " VALUES (:key, :key, 'other', :who, '', '', '', '', :at, :at, '', '', '', '')"
+            ).bindparams(
+                bindparam("at", mail.NOW + 36_500 * DAY, type_=Moment()),
+                key=f"newest-{next(_numbers)}",
+                who=NEWEST,
+            )
+        )
+
+
+_numbers = itertools.count(1)
 
 
 def barred(store):
@@ -55,7 +80,8 @@ def blocked(store):
 
 def count(store, table):
     with store.reading() as connection:
-        return connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()
+        others = f" WHERE recipient <> '{NEWEST}'" if table == "events" else ""
+        return connection.exec_driver_sql(f"SELECT count(*) FROM {table}{others}").scalar_one()
 
 
 def forgotten(store):
@@ -126,6 +152,10 @@ def test_what_still_bars_a_stranger_or_a_user_stays(store, message):
     work = purge(store, Policy(), mail.NOW + 300 * DAY)
     assert (count(store, "events"), work.kept) == (2, 2)
     assert {key for key, *_ in barred(store)} == {STRANGER, JANE}
+    remove_users(store, [JANE])
+    assert blocked(store) == [JANE, STRANGER], "who complained is not mailed as a stranger either"
+    list(import_users(store, rows([JANE]), Policy()))
+    assert blocked(store) == [JANE, STRANGER]
 
 
 def filled(store, message, people, each=2):
@@ -184,6 +214,7 @@ def test_a_kill_at_any_moment_leaves_each_event_or_both_its_keys(store, store_ur
     bodies = filled(store, message, 1_500)
     before, refolded, answers = records(store), folded(store, Policy()), blocked(store)
     now, chance, kills = mail.NOW + 300 * DAY, random.Random(17), 0
+    with_newest(store)
     for _ in range(6):
         process_ = purging(store_url, now)
         process_.stdout.readline()

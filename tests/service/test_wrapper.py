@@ -158,7 +158,12 @@ class TestFiles:
         wrapper("db", "backup", "backup.db")
         assert wrapper.machine.run("ls -A /srv/w; stat --format %a /srv/w/*") == "backup.db\n600\n"
 
-    @pytest.mark.parametrize("option", ["--csv", "--html", "--jsonl"])
+    def test_with_all_the_argument_is_an_address_and_no_file(self, wrapper):
+        found = json.loads(wrapper("users", "export", "jane@example.com", "--all").out)
+        assert found["arguments"] == ["users", "export", "jane@example.com", "--all"]
+        assert wrapper.machine.run("ls -A /srv/w") == ""
+
+    @pytest.mark.parametrize("option", ["--csv", "--html", "--jsonl", "--output"])
     @pytest.mark.parametrize("joint", [" ", "="])
     def test_no_other_file_is_written_by_the_services_user(self, wrapper, option, joint):
         done = wrapper("events", "export", *f"{option}{joint}x".split(), check=False)

@@ -24,7 +24,7 @@ class Browser:
 
     def __init__(self, program):
         self.program = program
-        self.said = []
+        self.console = []
         """What pages have written to the console: errors, and what their policy refuses."""
 
     def dom(self, page, *options):
@@ -50,7 +50,7 @@ class Browser:
                 timeout=90,
                 check=True,
             )
-        self.said += CONSOLE.findall(done.stderr)
+        self.console += CONSOLE.findall(done.stderr)
         return done.stdout
 
 

@@ -15,7 +15,7 @@ class ConnectProxy(Loopback):
 
     def __init__(self, to=None, *, status=200, password=""):
         super().__init__()
-        self.asked = []
+        self.requested = []
         """Hosts that were asked for."""
         self._to, self._status, self._password = to, status, password
         self.url = f"http://127.0.0.1:{self.port}"
@@ -27,7 +27,7 @@ class ConnectProxy(Loopback):
             while b"\r\n\r\n" not in head:
                 head += ours.recv(1) or b"\r\n\r\n"
             lines = head.decode().split("\r\n")
-            self.asked.append(lines[0].split()[1])
+            self.requested.append(lines[0].split()[1])
             status = self._status if self._is_known(lines) else 407
             if status != 200:
                 line = f"HTTP/1.1 {status} {REASONS[status]}\r\nContent-Length: 0\r\n\r\n"

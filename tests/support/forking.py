@@ -29,11 +29,12 @@ _FIXED_AT_START = ("PYTHON", "LANG", "LC_", "LD_", "MALLOC_", "GLIBC_", "OPENSSL
 class Forked:
     """A process of the server's, handled as `subprocess.Popen` handles one of our own."""
 
-    def __init__(self, connection: socket.socket, out: int, err: int) -> None:
+    def __init__(self, connection: socket.socket, *read: int) -> None:
         self._answers = connection.makefile()
         connection.close()
         self.pid = int(self._answers.readline())  # the first waits for the libraries
-        self.stdout, self.stderr = os.fdopen(out), os.fdopen(err)
+        streams: list[TextIO | None] = [*map(os.fdopen, read)] or [None, None]
+        self.stdout, self.stderr = streams
         self.returncode: int | None = None
         self._ended = threading.Event()
         threading.Thread(target=self._await_its_end, daemon=True).start()
@@ -146,10 +147,12 @@ class ForkServer:
         *,
         python: Sequence[str] = (),
         given: int = 0,
+        terminal: int | None = None,
     ) -> Forked:
         """Start the command, or what Python would run with the words `python`.
 
-        `given` is the descriptor of its standard input; without it, that is ours.
+        `given` is the descriptor of its standard input; without it, that is ours. A terminal is all
+        three streams.
         """
         request = {
             "arguments": [*arguments],
@@ -157,11 +160,12 @@ class ForkServer:
             "folder": str(folder),
             "python": [*python],
         }
-        pipes = [os.pipe() for _ in range(2)]
+        pipes = [os.pipe() for _ in range(2)] if terminal is None else []
         theirs = [writing for _, writing in pipes]
+        streams = [given, *theirs] if terminal is None else [terminal] * 3
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(self._address)
-        socket.send_fds(connection, [b"-"], [given, *theirs])
+        socket.send_fds(connection, [b"-"], streams)
         for descriptor in theirs:
             os.close(descriptor)
         connection.sendall(json.dumps(request).encode())
@@ -178,8 +182,8 @@ def _write(descriptor: int, text: str) -> None:
         stream.write(text)
 
 
-def _read(stream: TextIO) -> str:
-    if stream.closed:
+def _read(stream: TextIO | None) -> str:
+    if stream is None or stream.closed:
         return ""
     with stream:
         return stream.read()

@@ -173,32 +173,31 @@ def start(request, environment, tmp_path):
                 stderr=subprocess.PIPE,
                 text=True,
             )
-        started.append(process)
+        started.append((process, words))
         return process
 
     yield start
-    for process in started:
+    for process, words in started:
         if process.poll() is None:
             process.kill()
         _, told = process.communicate()
-        hear(told, process.args)
+        hear(told, words)
 
 
 @pytest.fixture
-def terminal(environment, tmp_path):
+def terminal(fork_server, environment, tmp_path):
     """Run a command on a terminal of 80 columns with an answer; the raw text is `out`."""
 
     def terminal(*arguments, answer="", columns=80, **changes):
         ours, theirs = pty.openpty()
         ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        process = subprocess.Popen(
-            [COMMAND, *map(str, arguments)],
-            env=environment | {"TERM": "xterm", "SES_WORKER_LOG__FORMAT": "auto"} | changes,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            cwd=tmp_path,
-        )
+        words = [*map(str, arguments)]
+        changed = environment | {"TERM": "xterm", "SES_WORKER_LOG__FORMAT": "auto"} | changes
+        if fork_server and fork_server.fits(changed):
+            process = fork_server.start(words, changed, tmp_path, terminal=theirs)
+        else:
+            streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
+            process = subprocess.Popen([COMMAND, *words], env=changed, cwd=tmp_path, **streams)
         os.close(theirs)
         os.write(ours, answer.encode())
         shown = b""

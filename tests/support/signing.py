@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from support import mail
-from worker.core.sources import Sources, Verify
+from worker.core.acceptance import Acceptance, Verify
 from worker.observability.health import Health
 from worker.signatures.certificates import Certificates, Key
 from worker.signatures.errors import NotServed
@@ -21,7 +21,7 @@ from worker.signatures.origins import Origin
 from worker.signatures.verifying import Verifier
 
 URL = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem"
-AUTO, REQUIRE, OFF = (Sources(verify=verify) for verify in Verify)
+AUTO, REQUIRE, OFF = (Acceptance(verify=verify) for verify in Verify)
 NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 DAY = timedelta(days=1)

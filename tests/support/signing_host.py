@@ -22,7 +22,7 @@ class SigningHost:
     def __init__(self, folder: Path, authority: Authority, *, name: str = HOST) -> None:
         self.files = {}
         """What is served, by path: bytes, a status, or a function that writes an answer."""
-        self.asked = []
+        self.requested = []
         self.bundle = folder / "authority.pem"
         self.bundle.write_bytes(authority.pem)
         pem = folder / "host.pem"
@@ -38,7 +38,7 @@ class SigningHost:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                host.asked.append(self.path)
+                host.requested.append(self.path)
                 found = host.files.get(self.path, 404)
                 if callable(found):
                     found(self)

@@ -5,6 +5,7 @@ import json
 import pytest
 from support import mail
 
+from worker.core.acceptance import Acceptance
 from worker.core.decode import decode
 from worker.core.limits import (
     LONGEST_BODY,
@@ -19,7 +20,6 @@ from worker.core.limits import (
 )
 from worker.core.model import Malformed, Reason
 from worker.core.parsing import clip
-from worker.core.sources import Sources
 from worker.signatures.envelopes import Bare, outermost
 
 
@@ -63,9 +63,9 @@ def test_ids_are_cut_as_ever_so_that_keys_stay_what_they_were():
 
 def test_a_topic_that_only_begins_like_one_that_is_accepted_is_another():
     topic = "arn:aws:sns:eu-west-1:111122223333:".ljust(LONGEST_TOPIC, "x")
-    sources = Sources(topics=frozenset({topic}))
-    assert isinstance(decode(mail.enveloped(mail.bounce("a@b.c"), topic=topic), sources), tuple)
-    other = decode(mail.enveloped(mail.bounce("a@b.c"), topic=f"{topic}y"), sources)
+    acceptance = Acceptance(topics=frozenset({topic}))
+    assert isinstance(decode(mail.enveloped(mail.bounce("a@b.c"), topic=topic), acceptance), tuple)
+    other = decode(mail.enveloped(mail.bounce("a@b.c"), topic=f"{topic}y"), acceptance)
     assert other.reason is Reason.FOREIGN_TOPIC
 
 

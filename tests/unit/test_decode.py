@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from support import mail
 
+from worker.core.acceptance import Acceptance
 from worker.core.decode import TOPIC_VALIDATED, Several, decode
 from worker.core.decode.recipients import unique_per_person
 from worker.core.decode.shapes import ExtendedEntry, RecipientEntry, StrictBody
 from worker.core.model import AccountEvent, Feedback, Ignored, Kind, Malformed, Reason, UserMatch
 from worker.core.parsing import Unreadable, read_json
-from worker.core.sources import Sources
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 EXPECTED = json.loads((PAYLOADS / "expected.json").read_text(encoding="utf-8"))
@@ -319,7 +319,7 @@ class TestMalformed:
 
 
 class TestTopics:
-    ours = Sources(topics=frozenset({mail.TOPIC}))
+    ours = Acceptance(topics=frozenset({mail.TOPIC}))
 
     def test_a_topic_on_the_list_is_listened_to(self):
         assert isinstance(decode(mail.enveloped(mail.bounce("a@b.c")), self.ours)[0], Feedback)

@@ -159,8 +159,8 @@ def test_few_mails_are_said_to_be_too_few_once_and_a_percent_sign_stays_with_its
     few = Sends(source=Source.SEND, since=DAYS[0], count=900, sums=Sums(hard_bounce=1))
     page = page_of(report_of(sends=few, by="tenant"))
     assert page.count('<p><strong class="figure">too few to say</strong></p>') == 2
-    texts = [said for said in Reader(page).texts if len(said) < 10_000]
-    assert any("0.02 to 0.63\N{NO-BREAK SPACE}%" in said for said in texts)
+    texts = [console for console in Reader(page).texts if len(console) < 10_000]
+    assert any("0.02 to 0.63\N{NO-BREAK SPACE}%" in console for console in texts)
     body = page[page.index("<main>") : page.index("</main>")]
     assert " %" not in re.sub(r"<svg.*?</svg>", "", body)
 

@@ -70,8 +70,8 @@ class TestLines:
 
     def test_one_complaint_is_singular_and_has_the_day_since_when_mails_are_known(self):
         assert verdict("complaints", judge(COMPLAINTS, 1, None)).startswith("1 complaint; the rate")
-        said = verdict("complaints", judge(COMPLAINTS, 3, 3_215), " since 2026-11-28")
-        assert "3 complaints of 3,215 mails since 2026-11-28: near" in said
+        sentences = verdict("complaints", judge(COMPLAINTS, 3, 3_215), " since 2026-11-28")
+        assert "3 complaints of 3,215 mails since 2026-11-28: near" in sentences
 
     @given(counted=st.integers(0, 3_000), mails=st.integers(1_000, 30_000))
     def test_so_many_more_fit_before_the_line_and_not_one_more(self, counted, mails):
@@ -185,10 +185,10 @@ class TestSends:
 
 class TestNotes:
     def test_it_is_said_where_sends_come_from_and_that_ses_computes_its_own_rates(self):
-        said = list(notes(report_of(sends=Sends(source=Source.SEND, since=DAYS[2], count=5))))
-        assert said[0] == "Mails sent are counted by SES's Send events."
-        assert said[1].startswith("Mails sent are known from 2026-11-03 on")
-        assert said[-1].startswith("SES computes its own rates")
+        sentences = list(notes(report_of(sends=Sends(source=Source.SEND, since=DAYS[2], count=5))))
+        assert sentences[0] == "Mails sent are counted by SES's Send events."
+        assert sentences[1].startswith("Mails sent are known from 2026-11-03 on")
+        assert sentences[-1].startswith("SES computes its own rates")
 
     def test_an_unknown_rate_comes_with_the_way_to_know_it(self):
         first, *_ = notes(report_of())
@@ -204,14 +204,14 @@ class TestNotes:
 
     def test_receives_above_the_first_are_said_beside_the_rates(self):
         total_ = Sums(send=900, delivery=100, received_again=25)
-        said = list(notes(report_of(total=total_, sends=Sends(source=Source.SEND, count=900))))
-        assert any("Up to 2.5 %" in note for note in said)
+        sentences = list(notes(report_of(total=total_, sends=Sends(source=Source.SEND, count=900))))
+        assert any("Up to 2.5 %" in note for note in sentences)
 
     def test_what_is_missing_is_said(self):
         since = datetime(2026, 11, 3, 4, 5, tzinfo=UTC)
-        said = " ".join(notes(report_of(bounces_since=since, others_since=since, simulated=3)))
+        sentences = " ".join(notes(report_of(bounces_since=since, others_since=since, simulated=3)))
         for part in ("yet to be counted", "counted since 2026-11-03 04:05 UTC", "3 bounces and"):
-            assert part in said
+            assert part in sentences
         long_ago = since - timedelta(days=99)
         old = report_of(others_since=long_ago, bounces_since=long_ago)
         assert "counted" not in " ".join(notes(old)).replace("counted by", "")
@@ -220,8 +220,8 @@ class TestNotes:
         asked = FromSes(problem="ses:BatchGetMetricData is not permitted")
         assert any("is not permitted" in note for note in notes(report_of(ses=asked)))
         counted = FromSes(source=Source.VDM, by_day={DAYS[0]: 1_234})
-        said = notes(report_of(ses=counted, sends=Sends(source=Source.SEND, count=1_300)))
-        assert any("SES itself counts 1,234 mails" in note for note in said)
+        sentences = notes(report_of(ses=counted, sends=Sends(source=Source.SEND, count=1_300)))
+        assert any("SES itself counts 1,234 mails" in note for note in sentences)
 
     def test_nothing_counted_needs_no_sentence_about_rates(self):
         assert list(notes(report_of(total=Sums()))) == []

@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from worker.core.acceptance import EventBridge
 from worker.core.backtesting import deciding_fields
 from worker.core.errors import Misconfigured, Unavailable
 from worker.core.model import Action
 from worker.core.policy import Policy, UnknownRecipients
-from worker.core.sources import EventBridge
 from worker.settings import Settings, inputs
 from worker.settings.loading import NOT_BUILT, all_keys, load_settings
 from worker.store import open_store
@@ -78,7 +78,7 @@ def test_lists_and_tables_stand_in_the_environment_as_json():
         }
     )
     policy = settings.as_policy()
-    assert policy.sources.topics == {"arn:aws:sns:eu-west-1:1:a"}
+    assert policy.acceptance.topics == {"arn:aws:sns:eu-west-1:1:a"}
     assert policy.bounce_actions == {"Transient/MessageTooLarge": Action.NO_ACTION}
     assert policy.unknown_recipients is UnknownRecipients.CREATE
 
@@ -182,7 +182,7 @@ class TestEventBridge:
             "SES_WORKER_EVENTBRIDGE__ACCEPT": written,
             "SES_WORKER_SNS__TOPIC_ARNS": topics,
         }
-        assert load_settings(environment).as_policy().sources.eventbridge is resolved
+        assert load_settings(environment).as_policy().acceptance.eventbridge is resolved
 
     @pytest.mark.parametrize(
         ("written", "resolved"),
@@ -195,11 +195,11 @@ class TestEventBridge:
     )
     def test_toml_may_say_true_or_a_word(self, file, written, resolved):
         file.write_text(f"[eventbridge]\naccept = {written}\n", encoding="utf-8")
-        assert load_settings({}, file).as_policy().sources.eventbridge is resolved
+        assert load_settings({}, file).as_policy().acceptance.eventbridge is resolved
 
     def test_accounts_are_listed(self):
         settings = load_settings({"SES_WORKER_EVENTBRIDGE__ACCOUNTS": '["111122223333"]'})
-        assert settings.as_policy().sources.accounts == {"111122223333"}
+        assert settings.as_policy().acceptance.accounts == {"111122223333"}
 
 
 class TestWhatIsWrong:

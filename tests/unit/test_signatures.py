@@ -10,10 +10,10 @@ from support import mail, signing
 from support.signing import AUTO, OFF, REQUIRE, URL, sign, signed, verifier
 
 from worker.aws.trust import stand_in
+from worker.core.acceptance import Acceptance, EventBridge, Verify
 from worker.core.errors import NoCertificate
 from worker.core.limits import MOST_RECORDS
 from worker.core.model import DeadLetter, Delete, Handled, Outcome, Reason, Received, Release
-from worker.core.sources import EventBridge, Sources, Verify
 from worker.signatures.canonical import signed_text
 from worker.signatures.chain import Key
 from worker.signatures.envelopes import Bare, Envelope, outermost
@@ -36,18 +36,18 @@ def received(body, number=0):
     )  # fmt: skip
 
 
-def fate(body, sources=AUTO, by=None):
+def fate(body, acceptance=AUTO, by=None):
     """What becomes of a message: passed on, or its disposition."""
-    [handled] = (by or verifier()).process([received(body)], sources, process)
+    [handled] = (by or verifier()).process([received(body)], acceptance, process)
     return handled.disposition
 
 
-def passes(body, sources=AUTO, by=None):
-    return fate(body, sources, by) == PASSED
+def passes(body, acceptance=AUTO, by=None):
+    return fate(body, acceptance, by) == PASSED
 
 
-def is_wrong(body, sources=AUTO, by=None):
-    found = fate(body, sources, by)
+def is_wrong(body, acceptance=AUTO, by=None):
+    found = fate(body, acceptance, by)
     return isinstance(found, DeadLetter) and found.reason is Reason.WRONG_SIGNATURE
 
 
@@ -314,10 +314,10 @@ class TestModes:
     def test_eventbridge_is_left_to_its_own_setting(self):
         body = mail.in_eventbridge(BOUNCE)
         for eventbridge in EventBridge:
-            assert passes(body, Sources(verify=Verify.REQUIRE, eventbridge=eventbridge))
+            assert passes(body, Acceptance(verify=Verify.REQUIRE, eventbridge=eventbridge))
 
     def test_a_foreign_topic_is_not_verified_for_it_is_refused_anyway(self):
-        listed = Sources(verify=Verify.REQUIRE, topics=frozenset({mail.TOPIC}))
+        listed = Acceptance(verify=Verify.REQUIRE, topics=frozenset({mail.TOPIC}))
         assert passes(mail.enveloped(BOUNCE, topic=mail.TOPIC + "-2"), listed)
         assert is_wrong(mail.enveloped(BOUNCE), listed)
         assert passes(signed(BOUNCE), listed)
@@ -426,7 +426,7 @@ class TestWithoutACertificate:
         assert isinstance(fate(signed(BOUNCE), REQUIRE, by), Release)
         [handled] = by.process([received(signed(BOUNCE))], REQUIRE, process)
         assert not handled.met_an_outage
-        listed = Sources(verify=Verify.REQUIRE, topics=frozenset({mail.TOPIC}))
+        listed = Acceptance(verify=Verify.REQUIRE, topics=frozenset({mail.TOPIC}))
         [handled] = by.process([received(signed(BOUNCE))], listed, process)
         assert handled.met_an_outage
 
@@ -445,10 +445,10 @@ class TestWithoutACertificate:
         assert passes(signed(BOUNCE, SigningCertURL=url), AUTO)
 
     def test_so_many_unknown_names_are_asked_for_and_no_more(self):
-        asked = []
+        requested = []
 
         def obtain(origin, url):
-            asked.append(url)
+            requested.append(url)
             return signing.having()(origin, url)
 
         by = verifier(obtain)
@@ -456,7 +456,7 @@ class TestWithoutACertificate:
         fates = [fate(signed(BOUNCE, SigningCertURL=name), REQUIRE, by) for name in names[:20]]
         assert [type(item) for item in fates] == [DeadLetter] * 5 + [Release] * 15
         assert all(item.seconds > 0 for item in fates[5:])
-        assert len(asked) == 5
+        assert len(requested) == 5
 
     def test_messages_keep_their_order_and_only_the_wrong_ones_are_refused(self):
         bodies = [signed(BOUNCE), mail.enveloped(BOUNCE), BOUNCE, mail.enveloped(BOUNCE)]

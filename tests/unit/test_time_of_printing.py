@@ -12,6 +12,7 @@ from support.notices import bounced, effect, recipient
 from worker.cli.dlq.dead_letter import dead_letter_as_json, show_dead_letter
 from worker.commands.dlq.groups import Groups
 from worker.commands.dlq.listing import Looked
+from worker.core.acceptance import EVERYTHING
 from worker.core.dead_letter import dead_letter_from_queue
 from worker.core.decide import decide
 from worker.core.decode import decode
@@ -20,7 +21,6 @@ from worker.core.masking import printable, sanitized
 from worker.core.model import Delete, Handled, Outcome, Received
 from worker.core.outbox import entries_for
 from worker.core.policy import Policy
-from worker.core.sources import EVERYTHING
 from worker.notifiers.slack.digest import digest, simplified_digest
 from worker.notifiers.slack.notices import notice, simplified
 from worker.notifiers.slack.pretty import pretty

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from support import mail, timing
 from support.mail import TOPIC
 
+from worker.core.acceptance import Acceptance, EventBridge
 from worker.core.decode import Several, decode
 from worker.core.limits import MOST_RECIPIENTS, MOST_RECORDS
 from worker.core.model import (
@@ -22,10 +23,9 @@ from worker.core.model import (
     Route,
     Scope,
 )
-from worker.core.sources import EventBridge, Sources
 
 REPORTS = Path(__file__).parents[1] / "reports"
-OURS = Sources(topics=frozenset({TOPIC}), eventbridge=EventBridge.BY_TOPIC)
+OURS = Acceptance(topics=frozenset({TOPIC}), eventbridge=EventBridge.BY_TOPIC)
 POINTER = ["software.amazon.payloadoffloading.PayloadS3Pointer"]
 PLACE = {"s3BucketName": "big-messages", "s3Key": "0000-11"}
 
@@ -178,19 +178,19 @@ class TestAcceptance:
     event = mail.in_eventbridge(mail.bounce("jane@example.com"))
     by_topic = mail.enveloped(event)
     foreign = mail.enveloped(event, topic="arn:aws:sns:eu-west-1:999:other")
-    accepted = Sources(topics=frozenset({TOPIC}))
-    refused = Sources(eventbridge=EventBridge.REFUSED)
+    accepted = Acceptance(topics=frozenset({TOPIC}))
+    refused = Acceptance(eventbridge=EventBridge.REFUSED)
 
     @pytest.mark.parametrize(
-        ("body", "sources"),
-        [(event, Sources()), (by_topic, OURS), (event, accepted), (by_topic, accepted),
+        ("body", "acceptance"),
+        [(event, Acceptance()), (by_topic, OURS), (event, accepted), (by_topic, accepted),
          (mail.in_records(by_topic), OURS)],
     )  # fmt: skip
-    def test_what_the_settings_accept_is_read(self, body, sources):
-        assert addresses(decode(body, sources)) == ["jane@example.com"]
+    def test_what_the_settings_accept_is_read(self, body, acceptance):
+        assert addresses(decode(body, acceptance)) == ["jane@example.com"]
 
     @pytest.mark.parametrize(
-        ("body", "sources"),
+        ("body", "acceptance"),
         [
             (event, OURS),
             (event, refused),
@@ -198,8 +198,8 @@ class TestAcceptance:
             (mail.in_records_of_sqs(event), OURS),
         ],
     )
-    def test_the_rest_is_set_aside_with_the_setting_to_change(self, body, sources):
-        malformed = decode(body, sources)
+    def test_the_rest_is_set_aside_with_the_setting_to_change(self, body, acceptance):
+        malformed = decode(body, acceptance)
         assert malformed.reason is Reason.EVENTBRIDGE_NOT_ACCEPTED
         assert "eventbridge.accept" in malformed.detail
 
@@ -207,18 +207,18 @@ class TestAcceptance:
         assert decode(self.foreign, self.accepted).reason is Reason.FOREIGN_TOPIC
 
     def test_an_account_that_is_not_listed_is_named(self):
-        sources = Sources(accounts=frozenset({"444455556666"}))
-        malformed = decode(self.event, sources)
+        acceptance = Acceptance(accounts=frozenset({"444455556666"}))
+        malformed = decode(self.event, acceptance)
         assert malformed.reason is Reason.EVENTBRIDGE_NOT_ACCEPTED
         assert "111122223333" in malformed.detail
         assert "eventbridge.accounts" in malformed.detail
 
     @pytest.mark.parametrize("account", [None, 111122223333, "", "11112222333\n3"])
     def test_an_account_that_is_no_text_is_not_listed(self, account):
-        sources = Sources(accounts=frozenset({"111122223333"}))
+        acceptance = Acceptance(accounts=frozenset({"111122223333"}))
         body = mail.in_eventbridge(mail.bounce("jane@example.com"), account=account)
-        assert decode(body, sources).reason is Reason.EVENTBRIDGE_NOT_ACCEPTED
-        assert addresses(decode(self.event, sources)) == ["jane@example.com"]
+        assert decode(body, acceptance).reason is Reason.EVENTBRIDGE_NOT_ACCEPTED
+        assert addresses(decode(self.event, acceptance)) == ["jane@example.com"]
 
     def test_status_events_must_be_accepted_too(self):
         for body in (mail.sending_status(), mail.finding()):

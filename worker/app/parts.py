@@ -10,11 +10,11 @@ from worker.app.own_faults import OwnFaultWatch
 from worker.app.signatures import make_verifier, warn_if_unverified
 from worker.consumer import Callbacks, Consumer, Plan
 from worker.consumer.settling import SetAside
+from worker.core.acceptance import Verify
 from worker.core.effects import OutboxEntry
 from worker.core.floods import Floods
 from worker.core.model import Handled, Received
 from worker.core.outbox import entries_for_dead_letters
-from worker.core.sources import Verify
 from worker.observability.health import Health
 from worker.observability.metrics import Metrics, Timed
 from worker.observability.stderr import lines_together
@@ -71,7 +71,7 @@ def build(
     relay = make_relay(settings, store, health) if delivers else None
     current = Current(settings, relay)
     verifier = make_verifier(settings, health, queue.clock_skew)
-    warn_if_unverified(verifier, current.policy.sources)
+    warn_if_unverified(verifier, current.policy.acceptance)
     consumer = Consumer(
         plan,
         queue=queue,
@@ -94,7 +94,7 @@ def _callbacks(store: Store, current: Current, metrics: Metrics, verifier: Verif
     def process_and_count(batch: Sequence[Received]) -> list[Handled]:
         policy = current.policy
         handled = verifier.process(
-            batch, policy.sources, lambda verified: process(verified, timed, policy, floods)
+            batch, policy.acceptance, lambda verified: process(verified, timed, policy, floods)
         )
         metrics.written(handled)
         return handled
@@ -111,7 +111,7 @@ def _callbacks(store: Store, current: Current, metrics: Metrics, verifier: Verif
         return entries_for_dead_letters(set_aside, current.policy.notify)
 
     def probe_certificates() -> None:
-        if current.policy.sources.verify is Verify.REQUIRE:  # a reload may end the pause
+        if current.policy.acceptance.verify is Verify.REQUIRE:  # a reload may end the pause
             verifier.certificates.probe()
 
     return Callbacks(

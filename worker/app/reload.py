@@ -86,7 +86,7 @@ def reload(
     log.info("settings.reloaded", changed=changed)
     warn_of_doubts(after.doubts)
     if verifier and after.sns.verify is not before.sns.verify:
-        warn_if_unverified(verifier, policy.sources)
+        warn_if_unverified(verifier, policy.acceptance)
     if not kept:
         health.resolve(SETTINGS)
         return ""

@@ -11,8 +11,8 @@ import structlog
 from worker.app import region_of
 from worker.aws.regions import is_region_of
 from worker.aws.trust import ca_bundle, public_bundle, stand_in
+from worker.core.acceptance import Acceptance, Verify
 from worker.core.errors import Misconfigured
-from worker.core.sources import Sources, Verify
 from worker.settings import Settings
 from worker.signatures.certificates import Certificates, Key, Troubles
 from worker.signatures.errors import Failed
@@ -57,9 +57,9 @@ def _seconds(skew: ClockSkew | None) -> float:
     return seconds or 0.0
 
 
-def warn_if_unverified(verifier: Verifier, sources: Sources) -> None:
+def warn_if_unverified(verifier: Verifier, acceptance: Acceptance) -> None:
     """Warn that `auto` verifies nothing, because a local endpoint stands in for AWS."""
-    if sources.verify is Verify.AUTO and verifier.stand_in:
+    if acceptance.verify is Verify.AUTO and verifier.stand_in:
         log.warning(
             "signatures.not_verified",
             endpoint=verifier.stand_in,

@@ -93,7 +93,7 @@ def _gathered(
     from worker.store.person import on_record
 
     with Progress("search", "rows") as progress:
-        record = on_record(store, key, progress.update)
+        record = on_record(store, key, settings.privacy.privacy_key, progress.update)
     found = Found()
     ask_sqs = not offline and settings.queue.url is not None
     with Progress("search", "dead letters") as progress:

@@ -14,6 +14,7 @@ _SECTIONS = {
     "user": "The user's record (table users)",
     "imported": "The record with which the user began (table imported_users)",
     "shadow": "The record by a second policy that is tried (table shadow_users)",
+    "forgotten": "The person was forgotten, and this is remembered (table forgotten)",
     "events": "Bounces, complaints and what lifted them (table events)",
     "mentions": "Events of others that name the address (table events)",
     "effects": "Notices and removals, with SES's messages (table outbox)",

@@ -21,7 +21,7 @@ MEANINGS = {
     Exit.USAGE: "wrong usage",
     Exit.SET_ASIDE: (
         "finished, but some messages were deferred or dead-lettered (drain, replay); "
-        "the answer is no (may-send, users check)"
+        "the answer is no (may-send, users check); something could not be taken out (users forget)"
     ),
     Exit.REMAIN: "messages remain: stopped at a limit, or others hold them (drain, dlq)",
     Exit.MISCONFIGURED: "misconfigured, a restart will not help",

@@ -12,7 +12,7 @@ from worker.cli.common import HELP_SETTINGS, json_option, print_message, with_se
 from worker.cli.help import option
 
 if TYPE_CHECKING:
-    from worker.commands.report import Asked, AskSes
+    from worker.commands.report import AskSes, ReportRequest
     from worker.core.reporting.report import Report
     from worker.settings import Settings
 
@@ -98,10 +98,10 @@ def report(
       ses-worker report --days 90 --by domain
       ses-worker report --days 365 --html report.html
     """
-    from worker.commands.report import Asked
+    from worker.commands.report import ReportRequest
 
     _check(html, csv_file, as_json=as_json)
-    found = _made(settings, Asked(days=days, by=by, top=top), ses=ses)
+    found = _made(settings, ReportRequest(days=days, by=by, top=top), ses=ses)
     if html:
         _write_page(html, found)
     if csv_file:
@@ -127,7 +127,7 @@ def _check(html: Path | None, csv_file: Path | None, *, as_json: bool) -> None:
         raise click.UsageError("--html and --csv name the same file")
 
 
-def _made(settings: "Settings", asked: "Asked", *, ses: bool) -> "Report":
+def _made(settings: "Settings", request: "ReportRequest", *, ses: bool) -> "Report":
     from worker.app import open_existing_store
     from worker.cli.progress import Progress
     from worker.commands.report import READ, make_report
@@ -135,9 +135,9 @@ def _made(settings: "Settings", asked: "Asked", *, ses: bool) -> "Report":
     store = open_existing_store(settings, READ)
     ask = _asking_ses(settings) if ses else None
     with Progress(
-        "Reading events", "quarters of days", enabled=asked.by.startswith(_TAG)
+        "Reading events", "quarters of days", enabled=request.by.startswith(_TAG)
     ) as progress:
-        return make_report(store, asked, datetime.now(UTC), ask_ses=ask, progress=progress.update)
+        return make_report(store, request, datetime.now(UTC), ask_ses=ask, progress=progress.update)
 
 
 def _asking_ses(settings: "Settings") -> "AskSes":

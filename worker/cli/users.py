@@ -154,23 +154,23 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
     print_message(f"reading {store.place}")
     for name, value in plain(user).items():
         click.echo(f"{name + ':':<20} {'' if value is None else printable(str(value))}".rstrip())
-    _show_undo(store, user)
+    _show_undo(settings, store, user)
 
 
-def _show_undo(store: "Store", user: Mapping[str, Any]) -> None:
+def _show_undo(settings: "Settings", store: "Store", user: Mapping[str, Any]) -> None:
     """Print the command that lifts the user's pause and block, as `why` does, if there is one."""
     until = user["paused_until"]
     is_barred = user["auto_block_spam"] or (until and until > datetime.now(UTC))
-    if is_barred and (undo := _undo(store, user["email_key"])):
+    if is_barred and (undo := _undo(settings, store, user["email_key"])):
         click.echo(f"to lift it:          {as_called(undo)}")
 
 
-def _undo(store: "Store", key: str) -> str:
+def _undo(settings: "Settings", store: "Store", key: str) -> str:
     """Return the command of `why`; without the right to read events, that for the user alone."""
     from worker.store.history import history_of
 
     try:
-        history = history_of(store, key)
+        history = history_of(store, key, privacy_key=settings.privacy.privacy_key)
     except WorkerError:
         return reinstating(key)
     return undo_of(key, history.verdict, history.events, history.removals)

@@ -164,4 +164,7 @@ def _show_messages(history: "History") -> None:
             click.echo(f"{whose}:")
             click.echo("\n".join(map(printable, message.splitlines())))
         elif effect["kind"] in {"bounce_notice", "complaint_notice"}:
-            click.echo(f"{whose} is not kept: it came in a burst.")
+            click.echo(
+                f"{whose} is not kept: it came in a burst, or is older than "
+                "retention.messages_days."
+            )

@@ -163,8 +163,8 @@ class _Work:
         self._forgetting = forgetting
         self._keys = frozenset(forgetting.keys)
         self._watch = watch
-        sources = settings.as_policy().sources
-        self._messages = ForgottenMessages(make_verifier(settings, Health()), sources)
+        acceptance = settings.as_policy().acceptance
+        self._messages = ForgottenMessages(make_verifier(settings, Health()), acceptance)
         self._found = Forgotten(
             counts=Counter(),
             left=[],

@@ -7,11 +7,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from worker.core.acceptance import Acceptance
 from worker.core.dead_letter import DeadLetterMessage
 from worker.core.disguise import hide_all
 from worker.core.errors import NoCertificate
 from worker.core.redacting import CannotRedact, is_about, names_people, redacted_body, redacted_text
-from worker.core.sources import Sources
 from worker.signatures.errors import NotServed, Wrong
 from worker.signatures.verifying import Verifier
 from worker.store.rows import encode_attributes
@@ -22,9 +22,9 @@ Keys = Collection[str]
 class ForgottenMessages:
     """Rewrites messages; a signature is verified before it is taken off, and once a message."""
 
-    def __init__(self, verifier: Verifier, sources: Sources) -> None:
+    def __init__(self, verifier: Verifier, acceptance: Acceptance) -> None:
         self._verifier = verifier
-        self._sources = sources
+        self._sources = acceptance
         self._verified: dict[bytes, bool] = {}
 
     def of_row(self, row: Mapping[str, Any], keys: Keys) -> Mapping[str, Any] | None:

@@ -89,7 +89,7 @@ def decode_batch(batch: Sequence[Received], policy: Policy) -> DecodedBatch:
         characters += len(received.body)
         if characters > MOST_CHARACTERS and messages:
             break
-        content = decode(received.body, policy.sources)
+        content = decode(received.body, policy.acceptance)
         if isinstance(content, tuple):  # nearly always
             found: Sequence[Feedback] = content
             events: Sequence[AccountEvent] = ()

@@ -22,7 +22,8 @@ NOT_KEPT = "(not kept: too many events about the address within an hour)"
 """What stands in the place of the diagnostic, in `events` and in notices."""
 _HOUR = timedelta(hours=1)
 _MANY = MOST_IN_DETAIL // 5
-"""Events of an address that are remembered when there are too many addresses."""
+"""Events of an address that are remembered when there are too many addresses. With a whole commit
+of 200 events they are within the bound."""
 
 
 class Floods:
@@ -31,8 +32,8 @@ class Floods:
     def __init__(self) -> None:
         self._since: datetime | None = None
         self._counts: dict[str, int] = {}
-        self._most = 0
-        """The largest of them: nearly always so small that nothing has to be looked up."""
+        self._most = _MANY
+        """At least the largest of them; nearly always so small that nothing has to be looked up."""
         self._reported: set[str] = set()
 
     def thin(self, decisions: Sequence[Decision]) -> list[Decision] | None:
@@ -65,7 +66,8 @@ class Floods:
             key = address.key if address else ""
             count = counts.get(key, 0) + 1
             counts[key] = count
-            most = max(most, count)
+            if count > _MANY:
+                most = max(most, count)
         self._most = most
         if len(counts) > MOST_FLOODED:
             self._counts = {key: count for key, count in counts.items() if count > _MANY}
@@ -75,7 +77,7 @@ class Floods:
         at = decisions[0].received_at
         # Messages that waited are older than others before them.
         if self._since is None or abs(at - self._since) >= _HOUR:
-            self._since, self._most = at, 0
+            self._since, self._most = at, _MANY
             self._counts, self._reported = {}, set()
 
     def _flooded(self, decisions: Sequence[Decision]) -> list[tuple[str, int]]:

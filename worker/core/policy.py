@@ -7,11 +7,11 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from worker.core.acceptance import EVERYTHING, Acceptance
 from worker.core.effects import Lane
 from worker.core.model import Action, Feedback, Kind, User
 from worker.core.patterns import Patterns
 from worker.core.privacy import PrivacyKey
-from worker.core.sources import EVERYTHING, Sources
 
 REFUSED_BY_SES = frozenset({
     "Suppressed",
@@ -71,7 +71,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Events that are not kept are counted by the hour: sends, deliveries and so on."""
     track_deliveries: bool = False
     """A user's last delivery is kept (`users.last_delivery`)."""
-    sources: Sources = EVERYTHING
+    acceptance: Acceptance = EVERYTHING
     """The wrappings in which messages are accepted."""
     notify: tuple[Lane, ...] = ()
     """The channels that get notices, an outbox entry each; empty: no notices are enqueued."""

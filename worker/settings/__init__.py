@@ -10,10 +10,10 @@ from typing import Self
 from msgspec.structs import replace
 from pydantic import Field, PrivateAttr, model_validator
 
+from worker.core.acceptance import Acceptance
 from worker.core.effects import SUPPRESSION, Lane
 from worker.core.patterns import Patterns
 from worker.core.policy import Policy
-from worker.core.sources import Sources
 from worker.settings.bounce_names import doubtful_names
 from worker.settings.channels import ChannelSection
 from worker.settings.effects import NotifySettings, SuppressionSettings
@@ -161,7 +161,7 @@ class Settings(Section):
             complaint_block=_whole_seconds(self.policy.complaint_block_days),
             count_events=self.policy.count_events,
             track_deliveries=self.policy.track_deliveries,
-            sources=Sources(
+            acceptance=Acceptance(
                 topics=frozenset(self.sns.topic_arns),
                 eventbridge=self.eventbridge.resolved(requires_proof=self.sns.requires_proof),
                 accounts=frozenset(self.eventbridge.accounts),

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from worker.core.acceptance import EventBridge, Verify
 from worker.core.model import Action
 from worker.core.policy import SPAREABLE, UnknownRecipients
-from worker.core.sources import EventBridge, Verify
 from worker.settings.another_policy import alike, changed
 from worker.settings.kinds import Integer, Number, Section, is_web_address
 

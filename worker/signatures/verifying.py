@@ -4,11 +4,11 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 
+from worker.core.acceptance import Acceptance, Verify
 from worker.core.errors import NoCertificate
 from worker.core.limits import LONGEST_SHOWN, LONGEST_SIGNATURE
 from worker.core.masking import cut
 from worker.core.model import DeadLetter, Handled, Reason, Received, Release
-from worker.core.sources import Sources, Verify
 from worker.signatures.canonical import signed_text
 from worker.signatures.certificates import Certificates, NotAwaited
 from worker.signatures.envelopes import Bare, Envelope, outermost
@@ -41,14 +41,14 @@ class Verifier:
         """The host of a local endpoint that stands in for AWS, which signs nothing; or empty."""
 
     def process(
-        self, batch: Sequence[Received], sources: Sources, process: Process
+        self, batch: Sequence[Received], acceptance: Acceptance, process: Process
     ) -> list[Handled]:
         """Verify messages, and process those that may be; return what becomes of each."""
-        if not self.is_on(sources):
+        if not self.is_on(acceptance):
             return process(batch)
         refused: dict[int, Handled] = {}
         for number, received in enumerate(batch):
-            if result := self._judge(received, sources):
+            if result := self._judge(received, acceptance):
                 refused[number] = result
         if not refused:
             return process(batch)
@@ -56,13 +56,13 @@ class Verifier:
         others = iter(process(rest) if rest else ())
         return [refused.get(number) or next(others) for number in range(len(batch))]
 
-    def is_on(self, sources: Sources) -> bool:
+    def is_on(self, acceptance: Acceptance) -> bool:
         """Whether signatures are verified at all."""
-        if sources.verify is Verify.AUTO:
+        if acceptance.verify is Verify.AUTO:
             return not self.stand_in
-        return sources.verify is Verify.REQUIRE
+        return acceptance.verify is Verify.REQUIRE
 
-    def require_held(self, body: str, sources: Sources) -> bool:
+    def require_held(self, body: str, acceptance: Acceptance) -> bool:
         """Make sure of all signatures of a body, before one is taken off; return if it has any.
 
         Raises:
@@ -73,19 +73,19 @@ class Verifier:
         signed = [
             part
             for part in outermost(body)
-            if isinstance(part, Envelope) and part.is_signed and self.is_on(sources)
+            if isinstance(part, Envelope) and part.is_signed and self.is_on(acceptance)
         ]
         for part in signed:
-            self._verify(part, sources)
+            self._verify(part, acceptance)
         return bool(signed)
 
-    def _judge(self, received: Received, sources: Sources) -> Handled | None:
+    def _judge(self, received: Received, acceptance: Acceptance) -> Handled | None:
         """Return what becomes of a message that must not be processed; None: it may be."""
         if received.verified:
             return None
         try:
             for part in outermost(received.body):
-                self._require_accepted(part, sources)
+                self._require_accepted(part, acceptance)
         except Wrong as error:
             why = DeadLetter(Reason.WRONG_SIGNATURE, cut(str(error), LONGEST_SHOWN))
             return Handled(received, why)
@@ -95,7 +95,7 @@ class Verifier:
             return Handled(received, Release(0), error=error)
         return None
 
-    def _require_accepted(self, part: Envelope | Bare, sources: Sources) -> None:
+    def _require_accepted(self, part: Envelope | Bare, acceptance: Acceptance) -> None:
         """Check one of the outermost parts of a body.
 
         Raises:
@@ -103,17 +103,17 @@ class Verifier:
             NoCertificate: it is required, and cannot be verified now.
 
         """
-        is_required = sources.verify is Verify.REQUIRE
+        is_required = acceptance.verify is Verify.REQUIRE
         if part is Bare.MALFORMED or part is Bare.EVENTBRIDGE:
             return  # decoding refuses the first, and the second unless the settings accept it
         if isinstance(part, Bare) or not part.is_signed:
             if is_required:
                 raise Wrong('it is not signed, and sns.verify is "require"')
             return
-        if sources.topics and part.topic not in sources.topics:
+        if acceptance.topics and part.topic not in acceptance.topics:
             return  # a dead letter, as a foreign topic
         try:
-            self._verify(part, sources)
+            self._verify(part, acceptance)
         except NotServed as error:
             if is_required:
                 raise Wrong(f"SNS does not have the certificate: {error}") from error
@@ -121,22 +121,22 @@ class Verifier:
             if is_required:
                 raise
 
-    def _verify(self, envelope: Envelope, sources: Sources) -> None:
-        origin = self._origin(envelope, sources)
+    def _verify(self, envelope: Envelope, acceptance: Acceptance) -> None:
+        origin = self._origin(envelope, acceptance)
         signed = signed_text(envelope)
         signature = _signature(envelope.signature or "")
         if envelope.version not in {"1", "2"}:
             raise Wrong("SignatureVersion is neither 1 nor 2")
-        awaited = self._is_ours(envelope, origin, sources)
+        awaited = self._is_ours(envelope, origin, acceptance)
         key = self.certificates.key(origin, envelope.url, awaited=awaited)
         key.verify(signature, signed, envelope.version)
 
-    def _origin(self, envelope: Envelope, sources: Sources) -> Origin:
+    def _origin(self, envelope: Envelope, acceptance: Acceptance) -> Origin:
         topic = envelope.topic or ""
         origin = origin_of(topic)
         if origin is None:
             raise Wrong("TopicArn is no topic's")
-        if topic not in sources.topics:
+        if topic not in acceptance.topics:
             if not self._is_region(origin.region):
                 raise Wrong("TopicArn names a region that AWS does not have")
             if origin != origin_in(origin.region):
@@ -145,13 +145,13 @@ class Verifier:
             raise Wrong(f"its certificate is not at {origin.host}, or not SNS's")
         return origin
 
-    def _is_ours(self, envelope: Envelope, origin: Origin, sources: Sources) -> bool:
+    def _is_ours(self, envelope: Envelope, origin: Origin, acceptance: Acceptance) -> bool:
         """Whether receiving may pause for the certificate.
 
         Else anybody could stop it for ever, by a topic whose host cannot be reached from here.
         """
         is_near = self._own_region in {"", origin.region}
-        return is_near or envelope.topic in sources.topics
+        return is_near or envelope.topic in acceptance.topics
 
 
 def _signature(written: str) -> bytes:

@@ -11,7 +11,6 @@ from worker.core.tombstones import REASON, Tombstone
 from worker.store import Store
 from worker.store.needs import to_read
 from worker.store.tombstones import forgotten_among
-from worker.timing import clock
 
 READ = to_read("do_not_mail", "users", "events_by_recipient", "forgotten")
 """What `verdict_on` reads."""
@@ -92,12 +91,12 @@ def verdict_on(
 
 def verdict_by(stone: Tombstone) -> Verdict:
     """Return whether mail may go to somebody who was forgotten, and is no user."""
-    bars = stone.bars_at(clock.wall())
+    bars = stone.blocked or stone.paused_until is not None
     return Verdict(
         is_user=False,
         is_known=True,
         reason=REASON if bars else None,
-        until=stone.paused_until if bars and not stone.blocked else None,
+        until=None if stone.blocked else stone.paused_until,
         forgotten_at=stone.forgotten_at,
     )
 

@@ -10,14 +10,18 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import Connection, Table, column, func, or_, select, table
 
 from worker.core.others import about, names, without_others
+from worker.core.privacy import PrivacyKey
+from worker.core.tombstones import Tombstone
 from worker.store import Store
 from worker.store.answers import READ as READ_FOR_VERDICT
 from worker.store.answers import Verdict, verdict_on
 from worker.store.needs import to_read
 from worker.store.schema import events, imported_users, outbox, removals, shadow_users, users
+from worker.store.tombstones import forgotten_among
 
 Row = Mapping[str, Any]
 READ = {
@@ -46,6 +50,8 @@ class OnRecord(Struct, frozen=True, kw_only=True):
     """The record with which the user began."""
     shadow: Row | None
     """The record by the second policy."""
+    forgotten: Row | None
+    """What is kept of a person who was forgotten."""
     events: list[Row]
     mentions: list[Row]
     """Events of others whose texts name the person."""
@@ -55,15 +61,16 @@ class OnRecord(Struct, frozen=True, kw_only=True):
     @property
     def is_nothing(self) -> bool:
         """Whether no row is about the person."""
-        records = (self.user, self.imported, self.shadow)
+        records = (self.user, self.imported, self.shadow, self.forgotten)
         lists = (self.events, self.mentions, self.effects, self.removals)
         return not any(records) and not any(lists)
 
 
-def on_record(store: Store, key: str, report: Report) -> OnRecord:
+def on_record(store: Store, key: str, privacy_key: PrivacyKey | None, report: Report) -> OnRecord:
     """Read all rows about a normalised address; report how many rows were looked through.
 
     Raises:
+        Misconfigured: people were forgotten, and the key is not set, or another.
         Unavailable: the database cannot be read now.
 
     """
@@ -77,7 +84,8 @@ def on_record(store: Store, key: str, report: Report) -> OnRecord:
         taken_off = select(removals).where(removals.c.email_key == key).order_by(removals.c.id)
         kept = [dict(row) for row in connection.execute(taken_off).mappings()]
     return OnRecord(
-        verdict=verdict_on(store, key, has_events=bool(found)),
+        verdict=verdict_on(store, key, privacy_key, has_events=bool(found)),
+        forgotten=_without_digest(forgotten_among(store, [key], privacy_key).get(key)),
         user=user,
         imported=imported,
         shadow=shadow,
@@ -91,6 +99,10 @@ def on_record(store: Store, key: str, report: Report) -> OnRecord:
 def _row(connection: Connection, found: Table, key: str) -> Row | None:
     row = connection.execute(select(found).where(found.c.email_key == key)).mappings().first()
     return dict(row) if row else None
+
+
+def _without_digest(stone: Tombstone | None) -> Row | None:
+    return {k: value for k, value in asdict(stone).items() if k != "digest"} if stone else None
 
 
 def _mentions(store: Store, key: str, report: Report) -> Iterator[Row]:

@@ -69,15 +69,15 @@ class Comparison:
             self.differs += 1
         unknown = unknown_of(person, self._live, self._other, after.user)
         self.unknown.update(unknown)
-        seen = difference(person, before, after, unknown, self._now)
-        if seen is None:
+        item = difference(person, before, after, unknown, self._now)
+        if item is None:
             return
-        self.add(seen)
-        found(seen)
+        self.add(item)
+        found(item)
 
-    def add(self, seen: Difference) -> None:
+    def add(self, item: Difference) -> None:
         """Count a person, and keep it for the sample."""
-        self.by_change[seen.change] += 1
-        self.by_rules[seen.change, seen.rule_before, seen.rule_after] += 1
-        if self.by_change[seen.change] <= self._most_shown:
-            self.sample.append(seen)
+        self.by_change[item.change] += 1
+        self.by_rules[item.change, item.rule_before, item.rule_after] += 1
+        if self.by_change[item.change] <= self._most_shown:
+            self.sample.append(item)

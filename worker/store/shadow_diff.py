@@ -25,7 +25,7 @@ class ShadowComparison:
             change = change_between(before, after)
             if change is None:
                 continue
-            seen = Difference(
+            item = Difference(
                 key=key,
                 is_user=True,
                 change=change,
@@ -36,5 +36,5 @@ class ShadowComparison:
             )
             self.by_change[change] += 1
             if self.by_change[change] <= self._most_shown:
-                self.sample.append(seen)
-            found(seen)
+                self.sample.append(item)
+            found(item)

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 
+from msgspec.structs import replace
+
 from worker.core.privacy import PrivacyKey
 from worker.core.tombstones import Tombstone, require_key
 from worker.store import Store
@@ -9,7 +11,10 @@ from worker.store.tombstone_rows import DIGESTS_AT_ONCE, TOMBSTONE_COLUMNS, read
 
 KEY_ID = "SELECT key_id FROM forgotten LIMIT 1"
 """All tombstones have the same key: `users forget` refuses another."""
-_ALL = f"SELECT {', '.join(TOMBSTONE_COLUMNS)} FROM forgotten"
+_ALL = f"""
+    SELECT {", ".join(TOMBSTONE_COLUMNS)}, paused_until > CURRENT_TIMESTAMP FROM forgotten
+"""
+"""By the database's clock, as the view `do_not_mail`; to the second."""
 _HOW_MANY = "SELECT count(*), min(key_id) FROM forgotten"
 
 
@@ -28,7 +33,7 @@ def require_known_key(store: Store, key: PrivacyKey | None) -> None:
 def forgotten_among(
     store: Store, keys: Collection[str], key: PrivacyKey | None
 ) -> dict[str, Tombstone]:
-    """Return the tombstones of these normalised addresses.
+    """Return the tombstones of these normalised addresses, without pauses that are over.
 
     Raises:
         Misconfigured: somebody was forgotten, and the key is not set, or another.
@@ -45,7 +50,11 @@ def forgotten_among(
         asked = {f"digest_{number}": digest for number, digest in enumerate(by_digest)}
         places = ", ".join(f"{{{name}}}" for name in asked)
         rows = store.ask(f"{_ALL} WHERE digest IN ({places})", **asked) if asked else []
-    stones = map(read_tombstone, rows)
+    stones = [
+        stone if is_paused else replace(stone, paused_until=None)
+        for *row, is_paused in rows
+        for stone in [read_tombstone(row)]
+    ]
     return {by_digest[stone.digest]: stone for stone in stones if stone.digest in by_digest}
 
 

@@ -11,20 +11,20 @@ from worker.cli.common import plain
 from worker.cli.dlq.advice import next_step
 from worker.cli.dlq.groups import gone_at
 from worker.commands.dlq.groups import read
+from worker.core.acceptance import Acceptance
 from worker.core.dead_letter import DeadLetterMessage
 from worker.core.masking import printable
 from worker.core.model import Reason
-from worker.core.sources import Sources
 
 if TYPE_CHECKING:
     from worker.commands.dlq.listing import Looked
 
 
 def dead_letter_as_json(
-    looked: "Looked", message: DeadLetterMessage, sources: Sources
+    looked: "Looked", message: DeadLetterMessage, acceptance: Acceptance
 ) -> dict[str, Any]:
     """What `show --json` prints."""
-    found, unknown_recipients = read(message, sources), looked.unknown_recipients
+    found, unknown_recipients = read(message, acceptance), looked.unknown_recipients
     # The claim of what is not accepted is in it all the same.
     claimed = read(message) if found.reason == Reason.EVENTBRIDGE_NOT_ACCEPTED else found
     by_key = zip(found.recipients, found.keys, strict=True)

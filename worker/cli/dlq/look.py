@@ -67,7 +67,7 @@ def show(settings: "Settings", message_id: str, as_json: bool) -> None:
     if looked.dead_letter is None:
         _print_problems(looked.problems, interrupted=looked.interrupted)
         raise Refused(not_found(looked, message_id))
-    fields = dead_letter_as_json(looked, looked.dead_letter, settings.as_policy().sources)
+    fields = dead_letter_as_json(looked, looked.dead_letter, settings.as_policy().acceptance)
     if as_json:
         click.echo(json.dumps(fields))
     else:

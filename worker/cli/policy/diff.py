@@ -139,7 +139,7 @@ def _compare_shadow(settings: "Settings", file: Path | None, limit: int, *, as_j
             "since": since.since.isoformat(),
             "users": users,
             **counts(comparison.by_change),
-            "sample": [figures_of(seen) for seen in comparison.sample],
+            "sample": [figures_of(item) for item in comparison.sample],
         }
         click.echo(json.dumps(figures))
         return
@@ -154,13 +154,13 @@ def _compare_shadow(settings: "Settings", file: Path | None, limit: int, *, as_j
 
     out = screen()
     put(out, headline)
-    show_sample(out, ((seen.key, seen.before, seen.after, "") for seen in comparison.sample))
+    show_sample(out, ((item.key, item.before, item.after, "") for item in comparison.sample))
 
 
-def _row(seen: "Difference") -> dict[str, Any]:
+def _row(item: "Difference") -> dict[str, Any]:
     from worker.cli.policy.words import figures_of
 
-    return figures_of(seen) | {"unknown": " ".join(seen.unknown)}
+    return figures_of(item) | {"unknown": " ".join(item.unknown)}
 
 
 def _figures(comparison: "Comparison") -> dict[str, Any]:
@@ -177,7 +177,7 @@ def _figures(comparison: "Comparison") -> dict[str, Any]:
         ],
         "unknown": {name.value: count for name, count in comparison.unknown.items()},
         "records_differ": comparison.differs,
-        "sample": [figures_of(seen) for seen in comparison.sample],
+        "sample": [figures_of(item) for item in comparison.sample],
     }
 
 
@@ -199,8 +199,8 @@ def _show(comparison: "Comparison", file: Path | None) -> None:
     show_sample(
         out,
         (
-            (seen.key, seen.before, seen.after, f"{seen.rule_after}{' ?' if seen.unknown else ''}")
-            for seen in comparison.sample
+            (item.key, item.before, item.after, f"{item.rule_after}{' ?' if item.unknown else ''}")
+            for item in comparison.sample
         ),
     )
     show_unknown(out, comparison.unknown, "cannot be judged for sure")

@@ -145,19 +145,19 @@ def _figures(survey: "Survey", done: int, *, dry_run: bool) -> dict[str, Any]:
         "refused": {name.value: count for name, count in survey.refused.items()},
         "without_events": survey.without_events,
         "dry_run": dry_run,
-        "sample": [_figures_of(seen) for seen in survey.sample],
+        "sample": [_figures_of(item) for item in survey.sample],
     }
 
 
-def _figures_of(seen: "Rebuilt") -> dict[str, Any]:
+def _figures_of(item: "Rebuilt") -> dict[str, Any]:
     """A user, for JSON and CSV."""
     return {
-        "email_key": seen.key,
-        "change": seen.change.value if seen.change else None,
-        "reason_before": seen.before.reason,
-        "until_before": seen.before.until.isoformat() if seen.before.until else None,
-        "reason_after": seen.after.reason,
-        "until_after": seen.after.until.isoformat() if seen.after.until else None,
+        "email_key": item.key,
+        "change": item.change.value if item.change else None,
+        "reason_before": item.before.reason,
+        "until_before": item.before.until.isoformat() if item.before.until else None,
+        "reason_after": item.after.reason,
+        "until_after": item.after.until.isoformat() if item.after.until else None,
     }
 
 
@@ -181,8 +181,8 @@ def _show(survey: "Survey", file: Path | None) -> None:
     show_sample(
         out,
         (
-            (seen.key, seen.before, seen.after, "" if seen.change else "counts or dates")
-            for seen in survey.sample
+            (item.key, item.before, item.after, "" if item.change else "counts or dates")
+            for item in survey.sample
         ),
     )
     show_unknown(out, survey.refused, "left alone")

@@ -32,8 +32,8 @@ def rows_in(
         table = csv.DictWriter(out, columns, lineterminator="\n")
         table.writeheader()
 
-        def add(seen: Seen) -> None:
-            row = {name: with_guard(value) for name, value in row_of(seen).items()}
+        def add(item: Seen) -> None:
+            row = {name: with_guard(value) for name, value in row_of(item).items()}
             try:
                 table.writerow(row)
             except OSError as error:

@@ -40,19 +40,19 @@ def sentence(by_change: Mapping[Change, int]) -> str:
     return ", ".join(parts) or "nobody would be paused, blocked or freed"
 
 
-def figures_of(seen: Difference) -> dict[str, Any]:
+def figures_of(item: Difference) -> dict[str, Any]:
     """A person for JSON and CSV."""
     return {
-        "email_key": seen.key,
-        "user": seen.is_user,
-        "change": seen.change.value,
-        "reason_before": seen.before.reason,
-        "until_before": _iso(seen.before),
-        "rule_before": seen.rule_before,
-        "reason_after": seen.after.reason,
-        "until_after": _iso(seen.after),
-        "rule_after": seen.rule_after,
-        "unknown": [unknown.value for unknown in seen.unknown],
+        "email_key": item.key,
+        "user": item.is_user,
+        "change": item.change.value,
+        "reason_before": item.before.reason,
+        "until_before": _iso(item.before),
+        "rule_before": item.rule_before,
+        "reason_after": item.after.reason,
+        "until_after": _iso(item.after),
+        "rule_after": item.rule_after,
+        "unknown": [unknown.value for unknown in item.unknown],
     }
 
 

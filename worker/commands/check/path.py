@@ -115,10 +115,10 @@ def _path_to_queue(
         yield from judge_dead_letter_policy(dead, [*arns, *rules])
     yield judge_permissions(queue)
     topics = {arn: inspection.topic(aws, arn) for arn in arns}
-    sources = [*arns, *([bus_of(queue)] if bridge.rules else [])]
+    publishers = [*arns, *([bus_of(queue)] if bridge.rules else [])]
     facts = (
-        gathering.feedback(aws, sources, options.identities, options.configuration_sets)
-        if sources
+        gathering.feedback(aws, publishers, options.identities, options.configuration_sets)
+        if publishers
         else None
     )
     requires_topic = bool(settings.sns.topic_arns)
@@ -131,9 +131,9 @@ def _path_to_queue(
         why = "EventBridge is to feed the queue, and no rule does"
         yield from skipped(why, admission.POLICY, TOPIC, SUBSCRIPTION, FEEDBACK)
     else:
-        yield from _feedback(facts, unlisted, sources, queue)
+        yield from _feedback(facts, unlisted, publishers, queue)
     accept = settings.eventbridge.accept.value
-    acceptance = settings.as_policy().sources
+    acceptance = settings.as_policy().acceptance
     yield from judge_eventbridge(bridge, queue, arns, dead, Accepting(acceptance, accept))
     yield from judge_encryption(*gathering.encrypted(aws, [queue, *undeliverable], topics, rules))
     removes = bool(settings.suppression.remove)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from worker.app import region_of
 from worker.app.signatures import obtain
 from worker.aws.trust import stand_in
-from worker.core.sources import Verify
+from worker.core.acceptance import Verify
 from worker.settings import Settings
 from worker.signatures.errors import Failed, NotServed, Wrong
 from worker.signatures.fetching import fetch

@@ -88,7 +88,7 @@ class Apply:
         messages that failed before, so a whole batch of them may fail in the same way while the
         store works.
         """
-        handled = self._verifier.process(batch, self._policy.sources, self._process_verified)
+        handled = self._verifier.process(batch, self._policy.acceptance, self._process_verified)
         if len(batch) == 1 or not any(result.met_an_outage for result in handled):
             return handled
         try:
@@ -138,7 +138,7 @@ class DryRun:
         with _broken_off(self._store):
             handled = self._verifier.process(
                 [_as_first_received(dead_letter) for dead_letter in dead_letters],
-                self._policy.sources,
+                self._policy.acceptance,
                 self._look,
             )
         verdicts = [_verdict(*pair) for pair in zip(dead_letters, handled, strict=True)]

@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from worker.core.acceptance import EVERYTHING, Acceptance
 from worker.core.claims import claim_of, says_sending_stopped
 from worker.core.dead_letter import DeadLetterMessage, Where
 from worker.core.decode import Single, decode, parts_of
 from worker.core.masking import mask_addresses, sanitized
 from worker.core.model import AccountEvent, Feedback, Ignored, Malformed
 from worker.core.outbox import label_of_type
-from worker.core.sources import EVERYTHING, Sources
 
 AGES = {
     "under_1_hour": timedelta(hours=1),
@@ -111,9 +111,9 @@ class Groups:
         )
 
 
-def read(dead_letter: DeadLetterMessage, sources: Sources = EVERYTHING) -> ParsedBody:
+def read(dead_letter: DeadLetterMessage, acceptance: Acceptance = EVERYTHING) -> ParsedBody:
     """Decode a dead letter as the worker would if it accepts these sources."""
-    parts = [_of_part(part) for part in parts_of(decode(dead_letter.received.body, sources))]
+    parts = [_of_part(part) for part in parts_of(decode(dead_letter.received.body, acceptance))]
     if len(parts) == 1:
         return parts[0]
     first = next((part for part in parts if part.reason), parts[0])

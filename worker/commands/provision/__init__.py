@@ -8,8 +8,8 @@ from msgspec import structs
 from worker.app import region_of
 from worker.commands.provision.naming import ProvisionOptions, own_names
 from worker.commands.provision.publishing import Publishing, look
+from worker.core.acceptance import EventBridge
 from worker.core.errors import Refused
-from worker.core.sources import EventBridge
 from worker.settings import Settings
 from worker.sqs.redrive import read_redrive_policy
 from worker.topology import Aws, inspection

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from msgspec import Struct
 
-from worker.commands.report.reading import Reading
+from worker.commands.report.figures_reader import FiguresReader
 from worker.commands.report.reasons import decision, reasons, spenders, statuses
 from worker.commands.report.rows import rows_by, rows_by_day, rows_by_tag
 from worker.core.reporting.report import TAG, By, Report, Row
@@ -24,7 +24,7 @@ AskSes = Callable[[datetime, datetime], FromSes]
 Progress = Callable[[int, int], None]
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class ReportRequest(Struct, frozen=True, kw_only=True):
     """Which report."""
 
     days: int
@@ -37,7 +37,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 def make_report(
     store: Store,
-    asked: Asked,
+    request: ReportRequest,
     now: datetime,
     *,
     ask_ses: AskSes | None = None,
@@ -50,27 +50,27 @@ def make_report(
 
     """
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    reading = Reading(store, today - timedelta(days=asked.days), now)
-    days = [reading.since.date() + timedelta(days=number) for number in range(asked.days + 1)]
-    by_day, simulated = reading.by_day()
-    ses = ask_ses(reading.since, now) if ask_ses else None
+    figures = FiguresReader(store, today - timedelta(days=request.days), now)
+    days = [figures.since.date() + timedelta(days=number) for number in range(request.days + 1)]
+    by_day, simulated = figures.by_day()
+    ses = ask_ses(figures.since, now) if ask_ses else None
     sends = sends_of(by_day, days, ses)
-    rows, scanned = _rows(reading, asked, by_day, sends, progress)
+    rows, scanned = _rows(figures, request, by_day, sends, progress)
     since = known(store)
     return Report(
         made_at=now,
-        since=reading.since,
+        since=figures.since,
         days=days,
-        by=asked.by,
+        by=request.by,
         total=total(by_day.values()),
         by_day=by_day,
         sends=sends,
         sends_by_day=_sends_by_day(days, by_day, sends, ses),
         rows=rows,
-        reasons=reasons(reading),
-        statuses=statuses(reading),
-        spenders={by: spenders(reading, by) for by in _SPENDERS},
-        newest=[decision(row) for row in newest_decisions(store, reading.since, now)],
+        reasons=reasons(figures),
+        statuses=statuses(figures),
+        spenders={by: spenders(figures, by) for by in _SPENDERS},
+        newest=[decision(row) for row in newest_decisions(store, figures.since, now)],
         simulated=simulated,
         ses=ses,
         bounces_since=since.bounces_since,
@@ -80,17 +80,17 @@ def make_report(
 
 
 def _rows(
-    reading: Reading,
-    asked: Asked,
+    figures: FiguresReader,
+    request: ReportRequest,
     by_day: Mapping[date, Sums],
     sends: Sends,
     progress: Progress,
 ) -> tuple[list[Row], int | None]:
-    if asked.by.startswith(TAG):
-        return rows_by_tag(reading, asked.by.removeprefix(TAG), sends, asked.top, progress)
-    if asked.by == By.DAY:
+    if request.by.startswith(TAG):
+        return rows_by_tag(figures, request.by.removeprefix(TAG), sends, request.top, progress)
+    if request.by == By.DAY:
         return rows_by_day(by_day, sends), None
-    return rows_by(reading, By(asked.by), sends, asked.top), None
+    return rows_by(figures, By(request.by), sends, request.top), None
 
 
 def _sends_by_day(

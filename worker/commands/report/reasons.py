@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from worker.commands.report.reading import Reading
+from worker.commands.report.figures_reader import FiguresReader
 from worker.core.counting import Dimension
 from worker.core.model import Kind
 from worker.core.reporting.report import By, Decision, Reason, Spender
@@ -14,17 +14,17 @@ MOST_REASONS = 8
 MOST_SPENDERS = 5
 
 
-def reasons(reading: Reading) -> list[Reason]:
+def reasons(figures: FiguresReader) -> list[Reason]:
     """Return the most frequent types of bounces, then those of complaints."""
-    found = reading.by(By.TYPE)
+    found = figures.by(By.TYPE)
     bounces = [(name, sums.bounces) for name, sums in found.items()]
     complaints = [(name, sums.complaint) for name, sums in found.items()]
     return [*_of_types(Kind.BOUNCE, bounces), *_of_types(Kind.COMPLAINT, complaints)]
 
 
-def statuses(reading: Reading) -> list[Reason]:
+def statuses(figures: FiguresReader) -> list[Reason]:
     """Return the most frequent enhanced status codes of bounces."""
-    found = reading.by_dimension(Dimension.STATUS)
+    found = figures.by_dimension(Dimension.STATUS)
     counted = [(code, sums.bounces) for code, sums in found.items()]
     ranked = _ranked(counted, MOST_REASONS + 2)
     return [
@@ -40,9 +40,9 @@ def statuses(reading: Reading) -> list[Reason]:
     ][:MOST_REASONS]
 
 
-def spenders(reading: Reading, by: By) -> list[Spender]:
+def spenders(figures: FiguresReader, by: By) -> list[Spender]:
     """Return who causes most of the bounces that AWS counts."""
-    found = reading.by(by)
+    found = figures.by(by)
     bounces = sum(sums.counted_bounces for sums in found.values())
     return [
         Spender(

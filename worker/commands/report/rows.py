@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
-from worker.commands.report.reading import Reading
+from worker.commands.report.figures_reader import FiguresReader
 from worker.commands.report.tags import count_by_tag
 from worker.core.reporting.report import By, Row, row_of
 from worker.core.reporting.sends import Sends
@@ -22,19 +22,19 @@ def rows_by_day(by_day: Mapping[date, Sums], sends: Sends) -> list[Row]:
 
 
 def rows_by_tag(
-    reading: Reading, name: str, sends: Sends, top: int, progress: Callable[[int, int], None]
+    figures: FiguresReader, name: str, sends: Sends, top: int, progress: Callable[[int, int], None]
 ) -> tuple[list[Row], int]:
     """Return a line for each value of a tag, and how many events were read for it."""
-    found, scanned = count_by_tag(reading.store, name, reading.since, reading.until, progress)
+    found, scanned = count_by_tag(figures.store, name, figures.since, figures.until, progress)
     return [row_of(value, sums, None, sends) for value, sums in largest(found, top)], scanned
 
 
-def rows_by(reading: Reading, by: By, sends: Sends, top: int) -> list[Row]:
+def rows_by(figures: FiguresReader, by: By, sends: Sends, top: int) -> list[Row]:
     """Return a line for each of the largest values, and one for all others."""
-    shown = largest(reading.by(by), top)
+    shown = largest(figures.by(by), top)
     rated: Mapping[str, Sums] = {}
     if by not in _WITHOUT_SENDS and sends.since:
-        rated = _with_rest(reading.by(by, sends.since), [value for value, _ in shown])
+        rated = _with_rest(figures.by(by, sends.since), [value for value, _ in shown])
     return [row_of(value, sums, rated.get(value), sends) for value, sums in shown]
 
 

@@ -14,13 +14,13 @@ recognises what others put into the queue.
 
 from collections.abc import Iterable, Iterator
 
+from worker.core.acceptance import EVERYTHING, Acceptance
 from worker.core.decode.bodies import TOPIC_VALIDATED
 from worker.core.decode.errors import Undecodable
 from worker.core.decode.kinds import SETUP_MESSAGE_ID
 from worker.core.decode.wrappings import Several, Single, read_message
 from worker.core.limits import LONGEST_BODY
 from worker.core.model import Feedback, Malformed, Reason
-from worker.core.sources import EVERYTHING, Sources
 
 __all__ = [
     "SETUP_MESSAGE_ID",
@@ -36,7 +36,7 @@ __all__ = [
 Decoded = Single | Several
 
 
-def decode(body: str, sources: Sources = EVERYTHING) -> Decoded:
+def decode(body: str, acceptance: Acceptance = EVERYTHING) -> Decoded:
     """Decode the body of an SQS message: a `Feedback` per recipient, or what else it says.
 
     The body is SES's message, or wrapped as `wrappings` says. What `sources` does not accept is
@@ -46,7 +46,7 @@ def decode(body: str, sources: Sources = EVERYTHING) -> Decoded:
         what = f"{len(body):,} characters, more than {LONGEST_BODY:,}"
         return Malformed(Reason.TOO_LONG, what)
     try:
-        return read_message(body, sources)
+        return read_message(body, acceptance)
     except Undecodable as error:
         return error.malformed
 

@@ -67,7 +67,7 @@ class _Metadata(Struct):
     type: str | None = None
 
 
-class _Said(Struct):
+class _Content(Struct):
     """What the event says, in the words of SES."""
 
     cause: str = ""
@@ -88,11 +88,11 @@ def account_event_of(
     if detail_type not in _STATUSES:
         return None
     kind, status = _STATUSES[detail_type]
-    said = _said(detail)
+    content = _content(detail)
     resource, scope = _resource(wrapper.resources)
-    occurred_at = said.updated or parse_time(wrapper.time)
+    occurred_at = content.updated or parse_time(wrapper.time)
     named = "\0".join([
-        kind, status, origin.account_id, origin.region, resource, said.cause, said.finding,
+        kind, status, origin.account_id, origin.region, resource, content.cause, content.finding,
         occurred_at.isoformat()
         if occurred_at
         else clip(wrapper.time, LONGEST_TIME_IN_KEY, mark=""),
@@ -103,9 +103,9 @@ def account_event_of(
         scope=scope,
         resource=resource,
         tenant=_name_in(resource) if scope is Scope.TENANT else "",
-        cause=said.cause,
-        finding=said.finding,
-        impact=said.impact,
+        cause=content.cause,
+        finding=content.finding,
+        impact=content.impact,
         account_id=origin.account_id,
         region=origin.region,
         route=origin.route,
@@ -114,20 +114,20 @@ def account_event_of(
     )
 
 
-def _said(text: str) -> _Said:
+def _content(text: str) -> _Content:
     detail = read_part(text, _Detail)
-    said = _Said()
+    content = _Content()
     data = bytes(detail.data)
     if data.startswith(b'"'):
-        said.finding = clip(read_json(data.decode(), str), LONGEST_CAUSE)
+        content.finding = clip(read_json(data.decode(), str), LONGEST_CAUSE)
     elif data.startswith(b"{"):
         record = read_if_object(read_if_object(detail.data, _Data).record, _Record)
-        said.cause = clip(record.cause, LONGEST_CAUSE)
-        said.updated = _read_stamp(bytes(record.updated))
+        content.cause = clip(record.cause, LONGEST_CAUSE)
+        content.updated = _read_stamp(bytes(record.updated))
     metadata = read_if_object(detail.metadata, _Metadata)
-    said.impact = clip(metadata.impact, LONGEST_NAME)
-    said.cause = said.cause or clip(metadata.type, LONGEST_NAME)
-    return said
+    content.impact = clip(metadata.impact, LONGEST_NAME)
+    content.cause = content.cause or clip(metadata.type, LONGEST_NAME)
+    return content
 
 
 def _resource(raw: Raw) -> tuple[str, Scope]:

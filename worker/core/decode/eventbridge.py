@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-ses.html lists the types of event.
 """
 
+from worker.core.acceptance import Acceptance, EventBridge
 from worker.core.claims import claim_of
 from worker.core.decode.account_events import account_event_of
 from worker.core.decode.bodies import read_part
@@ -12,7 +13,6 @@ from worker.core.decode.shapes import Origin, Wrapper
 from worker.core.limits import LONGEST_ACCOUNT, LONGEST_KIND, LONGEST_SHOWN_KIND
 from worker.core.model import AccountEvent, Reason, Route
 from worker.core.parsing import Unreadable, clip, read_json
-from worker.core.sources import EventBridge, Sources
 
 SES = "aws.ses"
 _CLOUDWATCH = "aws.cloudwatch"
@@ -48,21 +48,21 @@ def read_wrapper(text: str) -> Wrapper:
     raise foreign_event(wrapper.source, wrapper.detail_type)
 
 
-def require_accepted(wrapper: Wrapper, sources: Sources, *, by_topic: bool) -> None:
+def require_accepted(wrapper: Wrapper, acceptance: Acceptance, *, by_topic: bool) -> None:
     """Refuse an event that the settings do not accept; `by_topic`: an accepted topic brought it.
 
     Raises:
         Undecodable: it is not accepted.
 
     """
-    if sources.eventbridge is EventBridge.REFUSED:
+    if acceptance.eventbridge is EventBridge.REFUSED:
         why = "eventbridge.accept is false; set it to true or auto"
-    elif sources.eventbridge is EventBridge.BY_TOPIC and not by_topic:
+    elif acceptance.eventbridge is EventBridge.BY_TOPIC and not by_topic:
         why = (
             "eventbridge.accept is auto, and messages must come from sns.topic_arns; to accept "
             "what EventBridge sends, set eventbridge.accept = true, and eventbridge.accounts"
         )
-    elif sources.accounts and wrapper.account not in sources.accounts:
+    elif acceptance.accounts and wrapper.account not in acceptance.accounts:
         account = clip(wrapper.account, LONGEST_ACCOUNT) or "no account"
         why = f"an event of {account}, which is not in eventbridge.accounts; if it is yours, add it"
     else:

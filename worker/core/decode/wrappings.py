@@ -10,6 +10,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html (records of SQS).
 
 from msgspec import Raw, Struct
 
+from worker.core.acceptance import Acceptance
 from worker.core.decode import eventbridge
 from worker.core.decode.bodies import (
     is_eventbridge,
@@ -27,7 +28,6 @@ from worker.core.limits import DEEPEST_WRAPPING, LONGEST_TOPIC, MOST_RECIPIENTS,
 from worker.core.model import AccountEvent, Feedback, Ignored, Malformed, Reason
 from worker.core.nesting import count_entries
 from worker.core.parsing import clip, read_json
-from worker.core.sources import Sources
 
 Single = tuple[Feedback, ...] | AccountEvent | Ignored | Malformed
 """What one message of SES's says."""
@@ -57,7 +57,7 @@ _NESTED = Malformed(Reason.WRAPPED_TOO_DEEP, "records inside of records")
 _IN_ENVELOPE = Place(origin=BY_SNS, depth=1, is_accepted=True)
 
 
-def read_message(text: str, sources: Sources, place: Place = OUTERMOST) -> Single | Several:
+def read_message(text: str, acceptance: Acceptance, place: Place = OUTERMOST) -> Single | Several:
     """Read a text that is SES's message, or a wrapping.
 
     Raises:
@@ -66,28 +66,28 @@ def read_message(text: str, sources: Sources, place: Place = OUTERMOST) -> Singl
     """
     if is_topic_validated(text):
         return Ignored("TopicValidated")
-    return _read(read_body(text), text, sources, place)
+    return _read(read_body(text), text, acceptance, place)
 
 
-def _read(body: Body, text: str, sources: Sources, place: Place) -> Single | Several:
+def _read(body: Body, text: str, acceptance: Acceptance, place: Place) -> Single | Several:
     if kind := body.notification_type or body.event_type:
-        if sources.topics and not place.is_accepted:
+        if acceptance.topics and not place.is_accepted:
             raise Undecodable(*_FROM_NO_TOPIC)
         return interpret(kind, body, text, place.origin)
     if body.envelope_type is not None:
-        return _open_envelope(body, sources, place)
+        return _open_envelope(body, acceptance, place)
     if is_eventbridge(body):
-        return _open_eventbridge(text, sources, place)
-    return _read_untyped(text, sources, place)
+        return _open_eventbridge(text, acceptance, place)
+    return _read_untyped(text, acceptance, place)
 
 
-def _open_envelope(envelope: Body, sources: Sources, place: Place) -> Single | Several:
-    if sources.topics and not place.is_accepted:
+def _open_envelope(envelope: Body, acceptance: Acceptance, place: Place) -> Single | Several:
+    if acceptance.topics and not place.is_accepted:
         topic = clip(envelope.topic_arn, LONGEST_TOPIC)
-        if topic not in sources.topics:
+        if topic not in acceptance.topics:
             raise Undecodable(Reason.FOREIGN_TOPIC, f"from {topic or 'no topic'}")
     inside = _IN_ENVELOPE if place is OUTERMOST else _within(place, BY_SNS)
-    return read_message(message_in(envelope), sources, inside)
+    return read_message(message_in(envelope), acceptance, inside)
 
 
 def _within(place: Place, origin: Origin) -> Place:
@@ -102,9 +102,9 @@ def _deeper(place: Place) -> int:
     return place.depth + 1
 
 
-def _open_eventbridge(text: str, sources: Sources, place: Place) -> Single | Several:
+def _open_eventbridge(text: str, acceptance: Acceptance, place: Place) -> Single | Several:
     wrapper = eventbridge.read_wrapper(text)
-    eventbridge.require_accepted(wrapper, sources, by_topic=place.is_accepted)
+    eventbridge.require_accepted(wrapper, acceptance, by_topic=place.is_accepted)
     inside = _within(place, eventbridge.origin_of(wrapper))
     message = eventbridge.detail_of(wrapper)
     if event := eventbridge.account_event(wrapper, message, inside.origin):
@@ -112,28 +112,28 @@ def _open_eventbridge(text: str, sources: Sources, place: Place) -> Single | Sev
     is_text = bytes(wrapper.detail).startswith(b'"')
     body = read_body(message) if is_text else read_measured(message)
     if body.notification_type or body.event_type or body.envelope_type or is_eventbridge(body):
-        return _read(body, message, sources, inside)
+        return _read(body, message, acceptance, inside)
     if kind := eventbridge.kind_of(wrapper):
         return interpret(kind, body, message, inside.origin)
     return Ignored(eventbridge.shown_type(wrapper), noteworthy=True)
 
 
-def _read_untyped(text: str, sources: Sources, place: Place) -> Single | Several:
+def _read_untyped(text: str, acceptance: Acceptance, place: Place) -> Single | Several:
     """Read what is neither SES's message nor an envelope: records, or an object of others."""
     found = read_part(text, OtherObject)
     if bytes(found.records).startswith(b"["):
-        return _open_records(found.records, sources, place)
+        return _open_records(found.records, acceptance, place)
     if bytes(found.sns).startswith(b"{"):  # a single record, taken out of its list
-        return _open_record(text, sources, place)
+        return _open_record(text, acceptance, place)
     refuse_known(found)
-    if sources.topics and not place.is_accepted:
+    if acceptance.topics and not place.is_accepted:
         raise Undecodable(*_FROM_NO_TOPIC)
     if found.event == "s3:TestEvent":
         return Ignored("S3TestEvent")
     raise Undecodable(Reason.NO_TYPE, "neither notificationType nor eventType")
 
 
-def _open_records(records: Raw, sources: Sources, place: Place) -> Single | Several:
+def _open_records(records: Raw, acceptance: Acceptance, place: Place) -> Single | Several:
     """Read all records. One that cannot be read does not keep the others from being read.
 
     Records inside of records are not opened, so that their number stays bounded.
@@ -148,7 +148,7 @@ def _open_records(records: Raw, sources: Sources, place: Place) -> Single | Seve
     parts: list[Single] = []
     recipients = 0
     for raw in read_json(written, list[Raw]):
-        part = _part(bytes(raw).decode(), sources, place)
+        part = _part(bytes(raw).decode(), acceptance, place)
         recipients += len(part) if isinstance(part, tuple) else 0
         if recipients > MOST_RECIPIENTS:
             what = f"more than {MOST_RECIPIENTS:,} recipients in {count:,} records"
@@ -159,20 +159,20 @@ def _open_records(records: Raw, sources: Sources, place: Place) -> Single | Seve
     return parts[0] if len(parts) == 1 else Several(tuple(parts))
 
 
-def _part(record: str, sources: Sources, place: Place) -> Single:
+def _part(record: str, acceptance: Acceptance, place: Place) -> Single:
     try:
-        part = _open_record(record, sources, place)
+        part = _open_record(record, acceptance, place)
     except Undecodable as error:
         return error.malformed
     return _NESTED if isinstance(part, Several) else part
 
 
-def _open_record(text: str, sources: Sources, place: Place) -> Single | Several:
+def _open_record(text: str, acceptance: Acceptance, place: Place) -> Single | Several:
     record = read_part(text, Record)
     if bytes(record.sns):
         listed = Place(depth=place.depth, is_accepted=place.is_accepted, in_records=True)
-        return _open_envelope(read_measured(bytes(record.sns).decode()), sources, listed)
+        return _open_envelope(read_measured(bytes(record.sns).decode()), acceptance, listed)
     if record.body is not None:
         inside = Place(depth=_deeper(place), is_accepted=place.is_accepted, in_records=True)
-        return read_message(record.body, sources, inside)
+        return read_message(record.body, acceptance, inside)
     raise not_a_message(record)

@@ -36,18 +36,20 @@ _OLDER_EVENTS = """
     SELECT count(*) AS older, min(occurred_at) AS oldest FROM events
     WHERE occurred_at < :cutoff AND received_at < :cutoff
 """
+_HAS_MESSAGE = "payload LIKE '%\"message\":%'"
+"""Within a text of the payload the quotation marks would have backslashes before them."""
 _ANY_OLDER = {
     "events": (
         "SELECT 1 FROM events WHERE occurred_at < :cutoff AND received_at < :cutoff LIMIT 1"
     ),
     "messages": (
         "SELECT 1 FROM outbox WHERE state IN ('delivered', 'discarded')"
-        " AND finished_at < :cutoff LIMIT 1"
+        f" AND finished_at < :cutoff AND {_HAS_MESSAGE} LIMIT 1"
     ),
 }
-_OLDER_MESSAGES = """
+_OLDER_MESSAGES = f"""
     SELECT count(*) AS older, min(finished_at) AS oldest FROM outbox
-    WHERE state IN ('delivered', 'discarded') AND finished_at < :cutoff
+    WHERE state IN ('delivered', 'discarded') AND finished_at < :cutoff AND {_HAS_MESSAGE}
 """
 
 
@@ -182,15 +184,27 @@ class Purge:
             effects=events,
             after=0 if self._is_whole else self.state.outbox_after,
         )
-        parts: list[Iterator[Bite]] = [
-            purge_keys(self._store, self.pace, self._now, dry_run=dry_run),
-            self._outbox.bites(self.pace, dry_run=dry_run),
-        ]
-        if events is not None:
+        parts: list[Iterator[Bite]] = []
+        if (now := self._now_for_keys()) is not None:
+            parts.append(purge_keys(self._store, self.pace, now, dry_run=dry_run))
+        if events is not None:  # before the outbox, which keeps the effects of these
             oldest = min(events, self._now - self._removals_kept)
             parts.append(purge_removals(self._store, self.pace, oldest, dry_run=dry_run))
+        parts.append(self._outbox.bites(self.pace, dry_run=dry_run))
+        if events is not None:
             parts.append(self._of_events(events, dry_run=dry_run))
         return chain.from_iterable(parts)
+
+    def _now_for_keys(self) -> datetime | None:
+        """Return the time by which keys go; None: none goes yet.
+
+        While a clock is far ahead, it is the time before, until the events that the clock makes
+        old were announced.
+        """
+        period, through = self._retention.events, self.state.events.through
+        if period is None:
+            return self._now
+        return None if through is None else min(self._now, through + period)
 
     def _of_events(self, cutoff: datetime, *, dry_run: bool) -> Iterator[Bite]:
         limits = Limits(cutoff=cutoff, now=self._now, keys=self._retention.keys)

@@ -7,11 +7,12 @@ what it was planned for is still true.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
+from secrets import token_hex
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 from sqlalchemy import Connection, bindparam, delete, insert, text
 
 from worker.core.folding import FirstRecord, Fold, Person, Recorded
@@ -28,7 +29,9 @@ from worker.store.purging.biting import (
     Pace,
     delete_rows,
     keep_keys,
+    keep_progress,
     note_purged_until,
+    read_progress,
 )
 from worker.store.purging.needed import (
     Addresses,
@@ -45,12 +48,17 @@ _MARGIN = timedelta(days=1)
 _FOR_EVER = 2**31 - 1
 _THE_BEGINNING = datetime(1970, 1, 1).date()  # noqa: DTZ001 a date has no zone
 _TRIES = 3
+_MOST_LOOKED_AT = 1_000
+"""Events of an address, by which it is decided whether an old one is still needed."""
+_TURN = "purge_turn"
+"""Of the row in `progress` that each bite changes whose events go because others stay."""
 _COLUMNS = len(Recorded.__struct_fields__)
 _PAGE = f"""
     SELECT {RECORDED_COLUMNS}, dedupe_key, route_key, claimed_at FROM events
     WHERE id > :after AND id <= :upto ORDER BY id LIMIT :limit
 """
-_LAST_OLD = "SELECT coalesce(max(id), 0) FROM events WHERE occurred_at < :cutoff"
+# The sum keeps PostgreSQL from reading all events, from the last to the first, until one is old.
+_LAST_OLD = "SELECT coalesce(max(id + 0), 0) FROM events WHERE occurred_at < :cutoff"
 _COUNTS = """
     SELECT recipient, count(*) FROM events JOIN (
         SELECT value ->> 0 AS key, CAST(value ->> 1 AS bigint) AS last
@@ -87,6 +95,10 @@ class Planned(Struct, frozen=True, kw_only=True):
     """By user: up to which id events are a part of that record, and how many there are."""
     as_they_are: frozenset[str]
     """Users whose present record is that record."""
+    relying: frozenset[int] = frozenset()
+    """Events that go because others of the address stay."""
+    turn: str | None = None
+    """Of the last bite that removed such events."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -112,6 +124,8 @@ class EventsPurge:
         """Old events that stay, because they still serve."""
         self._refused = self._earlier = Addresses()
         self._needed: frozenset[str] = frozenset()
+        self._gone: set[int] = set()
+        """What plans that are not written have removed, as far as others rely on it."""
 
     def begin(self) -> None:
         """Look up once what is the same for all bites."""
@@ -119,7 +133,10 @@ class EventsPurge:
             query = text(_LAST_OLD).bindparams(
                 bindparam("cutoff", self._limits.cutoff, type_=Moment())
             )
-            self.upto = int(connection.execute(query).scalar_one())
+            # SQLite would give the id of the newest event to the next, if the newest went; first
+            # records would take that for an event of theirs (`imported_users.after_event`).
+            newest = newest_event(connection)
+            self.upto = max(0, min(int(connection.execute(query).scalar_one()), newest - 1))
             self._needed = keys_in_quarantine(connection)
             since = self._limits.now - min(self._judge.longest_pause, timedelta(days=36_500))
             self._refused = refused_lately(connection, since)
@@ -147,6 +164,7 @@ class EventsPurge:
         """Plan all bites, and write none."""
         while self._after < self.upto:
             planned = self._plan(rows, careful=False)
+            self._gone |= planned.relying
             yield planned
             self._pass(planned)
 
@@ -171,15 +189,17 @@ class EventsPurge:
     def _plan(self, limit: int, *, careful: bool) -> Planned:
         values = {"after": self._after, "upto": self.upto, "limit": limit}
         with self._store.reading() as connection:
+            turn = read_progress(connection, _TURN)
             found = [self._row(row) for row in connection.execute(text(_PAGE), values)]
             if not found:
                 return Planned(
                     rows=(), seen=0, last=self.upto, users={}, before={}, first={}, counts={},
                     as_they_are=frozenset(),
                 )  # fmt: skip
-            goes = self._going(connection, found)
+            goes, relying = self._going(connection, found)
             staying = {row.event.recipient for row in found if row.event.id not in goes}
             planned = self._beginnings(connection, found, goes, careful=careful)
+            planned = replace(planned, relying=relying, turn=turn)
         for key in staying:
             self._earlier.add(key)
         self.kept += sum(row.is_old and row.event.id not in goes for row in found)
@@ -198,8 +218,10 @@ class EventsPurge:
         keys = tuple({kept_key(dedupe), kept_key(route)}) if event.kind in _KINDS else ()
         return Row(event, keys, is_old)
 
-    def _going(self, connection: Connection, found: Sequence[Row]) -> set[int]:
-        """Return the ids of the events that go."""
+    def _going(
+        self, connection: Connection, found: Sequence[Row]
+    ) -> tuple[set[int], frozenset[int]]:
+        """Return the ids of the events that go, and which of them because others stay."""
         goes: dict[str, set[int]] = {}
         asked: set[str] = set()
         for row in found:
@@ -217,9 +239,11 @@ class EventsPurge:
         if asked:
             by_key = _by_key(events_of(connection, sorted(asked)))
             for key in asked:
-                events = by_key.get(key, [])
+                left = [each for each in by_key.get(key, []) if each.id not in self._gone]
+                events = _newest(left, goes[key])
                 goes[key] -= required(events, goes[key], self._policy, self._limits.now)
-        return {id_ for ids in goes.values() for id_ in ids}
+        relying = frozenset(id_ for key in asked for id_ in goes[key])
+        return {id_ for ids in goes.values() for id_ in ids}, relying
 
     def _beginnings(
         self, connection: Connection, found: Sequence[Row], goes: set[int], *, careful: bool
@@ -291,6 +315,11 @@ class EventsPurge:
             Faster: what it was planned for is no longer true.
 
         """
+        if planned.relying:
+            # Another purge may have removed the events on which these rely.
+            if read_progress(connection, _TURN) != planned.turn:
+                raise Faster
+            keep_progress(connection, _TURN, token_hex(8))
         keys = {row.event.recipient for row in planned.rows} - {""}
         # This locks the users: nobody else adds an event of theirs, or makes a stranger a user.
         users = records_of(connection, keys, lock=True)
@@ -336,6 +365,13 @@ def _by_key(events: Iterable[Recorded]) -> dict[str, list[Recorded]]:
     for event in sorted(events, key=attrgetter("id")):
         found.setdefault(event.recipient, []).append(event)
     return found
+
+
+def _newest(events: Sequence[Recorded], old: set[int]) -> Sequence[Recorded]:
+    """Return the newest events of an address, and the old ones that are asked about."""
+    if len(events) <= _MOST_LOOKED_AT:
+        return events
+    return [*(e for e in events[:-_MOST_LOOKED_AT] if e.id in old), *events[-_MOST_LOOKED_AT:]]
 
 
 def _after(first: dict[str, FirstRecord]) -> dict[str, int]:

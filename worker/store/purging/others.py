@@ -72,14 +72,18 @@ class OutboxPurge:
 
     def _old(self, connection: Connection, last: int) -> tuple[Mapping[int, str], list[int]]:
         """Return what remains of the payloads of old effects, and which effects go."""
-        names = (outbox.c.id, outbox.c.payload, outbox.c.finished_at)
+        # SQLite gives the id of the newest row, if that goes, to the next; it must not find the
+        # entry of another effect in the removal log.
+        is_logged = exists().where(removals.c.outbox_id == outbox.c.id).label("is_logged")
+        names = (outbox.c.id, outbox.c.payload, outbox.c.finished_at, is_logged)
         query = select(*names).where(
             outbox.c.id > self.after, outbox.c.id <= last, outbox.c.state.in_(FINISHED)
         )
         less: dict[int, str] = {}
         gone: list[int] = []
-        for id_, payload, finished_at in connection.execute(query):
-            if self._effects is not None and _is_before(finished_at, self._effects):
+        for id_, payload, finished_at, logged in connection.execute(query):
+            is_old = self._effects is not None and _is_before(finished_at, self._effects)
+            if is_old and not logged:
                 gone.append(id_)
             elif self._messages is not None and _is_before(finished_at, self._messages):
                 shorter = without_message(payload)

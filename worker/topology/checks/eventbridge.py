@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from worker.core.sources import EventBridge, Sources
+from worker.core.acceptance import Acceptance, EventBridge
 from worker.topology.checks.admission import SEND
 from worker.topology.checks.commands import enable_rule, provision_eventbridge, put_rule, put_target
 from worker.topology.checks.event_patterns import ALL_OF_SES, FEEDBACK_TYPES, STATUS_TYPES, passes
@@ -47,13 +47,13 @@ def bus_of(queue: QueueFacts) -> str:
 class Accepting(Struct, frozen=True):
     """Which events the settings accept."""
 
-    sources: Sources
+    acceptance: Acceptance
     accept: str
     """`eventbridge.accept` as it is written; `sources` is what it means."""
 
     def __str__(self) -> str:
         """For people."""
-        return f"eventbridge.accept is {self.accept}: {_MEANINGS[self.sources.eventbridge]}"
+        return f"eventbridge.accept is {self.accept}: {_MEANINGS[self.acceptance.eventbridge]}"
 
 
 def judge_eventbridge(
@@ -64,7 +64,7 @@ def judge_eventbridge(
     accepting: Accepting,
 ) -> list[Finding]:
     """Judge the rules that feed the queue, directly or by its topics."""
-    resolved, sources = str(accepting), accepting.sources
+    resolved, acceptance = str(accepting), accepting.acceptance
     if not facts.rules:
         return list(_without_rules(facts, queue, resolved))
     findings = list(_about_rules(facts, queue, topics, dead))
@@ -72,8 +72,8 @@ def judge_eventbridge(
     targets = [target for rule in _known(facts) for target in rule.targets]
     whole = {target.arn for target in targets if not target.is_detail}
     if whole & {queue.arn, *topics}:
-        findings += _not_accepted(queue, sources, resolved, is_direct=queue.arn in whole)
-    if sources.topics and any(item.is_detail and item.arn == queue.arn for item in targets):
+        findings += _not_accepted(queue, acceptance, resolved, is_direct=queue.arn in whole)
+    if acceptance.topics and any(item.is_detail and item.arn == queue.arn for item in targets):
         message = "sns.topic_arns is set, and a detail alone names no topic: it is dead-lettered"
         findings.append(EVENTBRIDGE.wrong(message, "have the rule send whole events"))
     if any(finding.status in {"wrong", "unknown"} for finding in findings):
@@ -208,16 +208,16 @@ def _not_all_kinds(
 
 
 def _not_accepted(
-    queue: QueueFacts, sources: Sources, resolved: str, *, is_direct: bool
+    queue: QueueFacts, acceptance: Acceptance, resolved: str, *, is_direct: bool
 ) -> Iterator[Finding]:
     """Report that the settings refuse whole events; `is_direct`: not only by a topic."""
     account = account_in_arn(queue.arn)
     refusing = {EventBridge.REFUSED, *([EventBridge.BY_TOPIC] if is_direct else [])}
-    if sources.eventbridge in refusing:
+    if acceptance.eventbridge in refusing:
         message = f"{resolved}; what the rule sends is dead-lettered"
         fix = f'set eventbridge.accept = true and eventbridge.accounts = ["{account}"]'
         yield EVENTBRIDGE.wrong(message, fix)
-    elif sources.accounts and account not in sources.accounts:
+    elif acceptance.accounts and account not in acceptance.accounts:
         message = f"eventbridge.accounts does not list {account}: its events are dead-lettered"
         yield EVENTBRIDGE.wrong(message, "add it to eventbridge.accounts")
 

@@ -10,7 +10,7 @@ from worker.store import Store
 from worker.store.figures_by_hour import by_value, over_time
 
 
-class Reading:
+class FiguresReader:
     """The figures of a time. All here raises `Unavailable` if the database cannot be read."""
 
     def __init__(self, store: Store, since: datetime, until: datetime) -> None:

@@ -25,7 +25,7 @@ class Verify(StrEnum):
     OFF = "off"
 
 
-class Sources(Struct, frozen=True, kw_only=True):
+class Acceptance(Struct, frozen=True, kw_only=True):
     """The settings `sns.*` and `eventbridge.*`, as the message path needs them."""
 
     topics: frozenset[str] = frozenset()
@@ -36,4 +36,4 @@ class Sources(Struct, frozen=True, kw_only=True):
     verify: Verify = Verify.AUTO
 
 
-EVERYTHING = Sources()
+EVERYTHING = Acceptance()

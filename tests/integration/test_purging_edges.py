@@ -1,0 +1,183 @@
+"""Purges where ids come again, clocks are wrong, several purge, and what a dry run says."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from integration.test_folding import folded, records, rows
+from integration.test_purging import STRANGER, blocked, count, purge, with_newest
+from sqlalchemy import bindparam, text
+from support import mail
+from support.lanes import SLACK
+from support.policies import JANE, JOE
+
+from worker.core.model import Delete, Outcome
+from worker.core.policy import Policy
+from worker.core.retention import Retention
+from worker.process import process
+from worker.store.purging import Faster, Pace, Purge
+from worker.store.purging.events import EventsPurge, Limits
+from worker.store.schema import Moment
+from worker.store.users import import_users
+
+DAY = timedelta(days=1)
+USUAL = Retention()
+
+
+def arrived(store, message, body, at):
+    (handled,) = process([message(body, received_at=at)], store, Policy())
+    return handled.disposition
+
+
+def execute(store, query, **times):
+    with store.writing() as connection:
+        bound = [bindparam(name, at, type_=Moment()) for name, at in times.items()]
+        connection.execute(text(query).bindparams(*bound))
+
+
+def test_events_after_a_purge_of_all_others_are_a_part_of_the_record(store, message):
+    list(import_users(store, rows([JANE]), Policy()))
+    bodies = [mail.bounce(JANE, feedback_id=name, message_id=name) for name in "abc"]
+    process([message(body) for body in bodies], store, Policy())
+    for turn in (1, 2):
+        work = Purge(store, USUAL, Policy(), mail.NOW + turn * 100 * DAY)
+        work.announce(at_once=True)
+        list(work.bites())
+        at = mail.NOW + turn * 101 * DAY
+        for body in (
+            mail.bounce(JANE, feedback_id=f"n{turn}", message_id=f"n{turn}", at=at.isoformat()),
+            mail.complaint(JANE, feedback_id=f"m{turn}", message_id=f"m{turn}", at=at.isoformat()),
+        ):
+            assert arrived(store, message, body, at) == Delete(Outcome.APPLIED)
+        assert folded(store, Policy()) == records(store)
+    assert records(store)[JANE]["hard_bounce_count"] == 5
+
+
+def test_an_effect_whose_removal_is_logged_stays_until_that_goes(store, message):
+    process([message(mail.bounce(JANE))], store, Policy(notify=(SLACK,)))
+    execute(store, "UPDATE outbox SET state = 'delivered', finished_at = :at", at=mail.NOW)
+    execute(
+        store,
+        "INSERT INTO removals (outbox_id, email_key, address, entry, begun_at)"
+        " SELECT id, 'jane@example.com', 'jane@example.com', '{}', :at FROM outbox",
+        at=mail.NOW,
+    )
+    for days, left in ((100, (1, 1)), (399, (1, 1)), (410, (0, 0))):
+        now = mail.NOW + days * DAY
+        work = Purge(store, USUAL, Policy(), now, removals_kept=400 * DAY)
+        work.announce(at_once=True)
+        list(work.bites())
+        assert (count(store, "removals"), count(store, "outbox")) == left, days
+
+
+def test_keys_outlive_a_clock_that_is_years_ahead(store, message):
+    body = mail.bounce(JANE)
+    process([message(body)], store, Policy())
+    process([message(mail.complaint(STRANGER))], store, Policy())
+    now = mail.NOW + 91 * DAY
+    purge(store, Policy(), now)
+    assert count(store, "kept_keys") == 2
+    for days in (1_000, 1_006):
+        work = purge(store, Policy(), now + days * DAY, at_once=False)
+        assert work.is_announcing
+        assert count(store, "kept_keys") == 2, days
+    assert arrived(store, message, body, now) == Delete(Outcome.DUPLICATE)
+    purge(store, Policy(), now + 1_008 * DAY, at_once=False)
+    assert count(store, "kept_keys") == 0
+
+
+def test_only_finished_effects_with_a_message_count_as_old_messages(store, message):
+    policy = Policy(notify=(SLACK,), notices_with_json=10)
+    process([message(mail.bounce(JANE, feedback_id=name)) for name in "ab"], store, policy)
+    execute(store, "UPDATE outbox SET state = 'delivered', finished_at = :at", at=mail.NOW)
+    work = Purge(store, USUAL, policy, mail.NOW + 15 * DAY)
+    work.announce(at_once=True)
+    assert work.targets()["messages"].rows == 2
+    list(work.bites())
+    assert work.removed["messages"] == 2
+    assert work.targets()["messages"].rows == 0
+    with store.reading() as connection:
+        payloads = connection.exec_driver_sql("SELECT payload FROM outbox").scalars().all()
+    assert [("message" in json.loads(payload)) for payload in payloads] == [False, False]
+
+
+def purging_events(store, now, after=0):
+    limits = Limits(cutoff=now - 90 * DAY, now=now, keys=400 * DAY)
+    purge_ = EventsPurge(store, Policy(), limits, after=after)
+    purge_.begin()
+    return purge_
+
+
+def test_of_two_purges_at_once_none_removes_what_the_other_relies_on(store, message):
+    bodies = [mail.complaint(STRANGER, feedback_id=name, message_id=name) for name in "ab"]
+    process(
+        [message(body) for body in [*bodies, mail.bounce(JOE, feedback_id="z", message_id="z")]],
+        store,
+        Policy(),
+    )
+    now = mail.NOW + 300 * DAY
+    one, other = purging_events(store, now), purging_events(store, now, after=1)
+    plans = [purge_._plan(1, careful=False) for purge_ in (one, other)]
+    assert [[row.event.id for row in plan.rows] for plan in plans] == [[1], [2]]
+    with store.writing() as connection:
+        one._write(connection, plans[0])
+    with pytest.raises(Faster), store.writing() as connection:
+        other._write(connection, plans[1])
+    assert sum(bite.rows for bite in other.bites(Pace())) == 0, "planned anew"
+    assert blocked(store) == [STRANGER]
+
+
+def test_a_dry_run_counts_as_the_purge_does(store, message):
+    bodies = []
+    for name in ("first", "second"):
+        bodies.append(mail.complaint(STRANGER, feedback_id=name, message_id=name))
+        bodies += [
+            mail.bounce(JOE, feedback_id=f"{name}{n}", message_id=f"{name}{n}")
+            for n in range(1_000)
+        ]
+    for start in range(0, len(bodies), 200):
+        process([message(body) for body in bodies[start : start + 200]], store, Policy())
+    with_newest(store)
+    before = count(store, "events")
+    work = Purge(store, USUAL, Policy(), mail.NOW + 300 * DAY)
+    work.announce(at_once=True)
+    would = sum(bite.rows for bite in work.dry_run() if bite.table == "events")
+    assert count(store, "events") == before
+    done = purge(store, Policy(), mail.NOW + 300 * DAY)
+    assert done.removed["events"] == would
+    assert blocked(store) == [STRANGER]
+
+
+def test_the_newest_event_of_all_stays_until_the_next_arrives(store, message):
+    process([message(mail.bounce(JANE))], store, Policy())
+    for days in (100, 200):
+        work = Purge(store, USUAL, Policy(), mail.NOW + days * DAY)
+        work.announce(at_once=True)
+        list(work.bites())
+        assert count(store, "events") == 1
+    process([message(mail.bounce(JOE, feedback_id="n", message_id="n"))], store, Policy())
+    work = Purge(store, USUAL, Policy(), mail.NOW + 300 * DAY)
+    work.announce(at_once=True)
+    list(work.bites())
+    with store.reading() as connection:
+        left = connection.exec_driver_sql("SELECT recipient FROM events").scalars().all()
+    assert left == [JOE]
+
+
+def test_a_time_hours_after_receipt_that_was_not_kept_is_looked_up_all_the_same(store, message):
+    """As a worker of the version before the column `claimed_at` records it."""
+    body = mail.bounce(JANE, at=(mail.NOW + DAY / 2).isoformat())
+    process([message(body)], store, Policy())
+    execute(store, "UPDATE events SET claimed_at = NULL, received_at = :at", at=mail.NOW)
+    purge(store, Policy(), mail.NOW + 90 * DAY + timedelta(seconds=1))
+    assert count(store, "events") == 0
+    assert arrived(store, message, body, mail.NOW + 91 * DAY) == Delete(Outcome.DUPLICATE)
+
+
+@pytest.mark.parametrize("at", ["not a time", "1969-12-31T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_whatever_time_a_message_claims_it_is_a_duplicate_after_the_purge(store, message, at):
+    body = mail.bounce(JANE, at=at)
+    process([message(body)], store, Policy())
+    purge(store, Policy(), mail.NOW + 91 * DAY)
+    assert count(store, "events") == at.startswith("9999")
+    assert arrived(store, message, body, mail.NOW + 92 * DAY) == Delete(Outcome.DUPLICATE)
