@@ -2,14 +2,17 @@
 
 import json
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 from support import mail
 
+from worker.core.decode import decode, feedback_in, parts_of
 from worker.core.errors import Unavailable
 from worker.core.floods import NOT_KEPT, Floods
-from worker.core.limits import MOST_FLOODED, MOST_IN_DETAIL
+from worker.core.limits import LONGEST_ADDRESS, MOST_FLOODED, MOST_IN_DETAIL
 from worker.core.model import Action, Delete, Outcome
 from worker.core.policy import Policy
 from worker.process import process
@@ -111,9 +114,10 @@ def test_messages_that_waited_begin_no_new_hour(store, run):
 
 
 def test_events_without_an_address_are_bounded_alike(store, run):
-    run(flood(MOST_IN_DETAIL + FEW, "nobody"))
+    run(flood(MOST_IN_DETAIL + FEW, "nobody" * 100))
     assert in_detail(store, "") == (MOST_IN_DETAIL, MOST_IN_DETAIL + FEW)
-    assert rows(store, events)[-1]["recipient_as_reported"] == ""
+    reported = rows(store, events)[-1]["recipient_as_reported"]
+    assert (reported[:12], len(reported)) == ("nobodynobody", LONGEST_ADDRESS)
 
 
 def test_what_could_not_be_committed_is_not_counted(store, message):
@@ -163,8 +167,6 @@ def test_many_addresses_take_bounded_memory_and_hide_no_flood(store, message):
     (decision,) = process([message(next(flood(1)))], store, Policy(), floods)[0].decisions
     for _ in range(MOST_IN_DETAIL):
         floods.committed([decision])
-    from msgspec.structs import replace
-
     for number in range(2 * MOST_FLOODED):
         feedback = decision.feedback
         address = replace(feedback.recipient.address, key=f"{number}@b.c")
@@ -173,3 +175,14 @@ def test_many_addresses_take_bounded_memory_and_hide_no_flood(store, message):
     assert len(floods._counts) <= MOST_FLOODED + 1
     (thinned,) = floods.thin([decision])
     assert thinned.feedback.recipient.diagnostic == NOT_KEPT
+
+
+def test_many_addresses_with_many_events_each_take_bounded_memory_too():
+    floods = Floods()
+    (feedback,) = feedback_in(parts_of(decode(next(flood(1)))))
+    for number in range(MOST_FLOODED + 2):
+        address = replace(feedback.recipient.address, key=f"{number}@b.c")
+        other = replace(feedback, recipient=replace(feedback.recipient, address=address))
+        many = [SimpleNamespace(received_at=mail.NOW, feedback=other)] * (MOST_IN_DETAIL // 4)
+        floods.committed(many)
+    assert len(floods._counts) < MOST_FLOODED

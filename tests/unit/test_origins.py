@@ -129,6 +129,13 @@ def test_the_region_in_use_is_shown_with_where_it_is_from():
         "postgresql://u:s3cret@db/app?password=s3cret@x",
         "postgresql://[::1]:5432/app?password=s3cret",
         "postgresql://u:s3cret@[::1]:5432/app",
+        "postgresql://db/app?user=u&password=s3cret@x",
+        "postgresql://db/app?user=u&password=x@s3cret",
+        "postgresql://db:5432/app?password=x@s3cret",
+        "postgresql://u@db/app?password=x@s3cret",
+        "postgresql:///app?host=/run&password=a/b@s3cret",
+        "postgresql://db/app?application_name=x;password=s3cret",
+        "postgresql://u@db:s3cret/app",
     ],
 )
 def test_no_password_in_a_url_is_shown(url):

@@ -365,3 +365,47 @@ class TestEntriesThatFail:
         assert [str(error) for error in given_up] == [
             "SQS failed each of 3 entries of DeleteMessageBatch: AccessDenied"
         ]
+
+
+class TestSentTogether:
+    """A call takes ten dead letters; of some the answer says nothing."""
+
+    @pytest.fixture(autouse=True)
+    def some_confirmed(self, queue, monkeypatch):
+        monkeypatch.setattr("time.sleep", lambda _: None)
+
+        def send(dead_letters):
+            messages = [received for received, _ in dead_letters]
+            queue._note("send together", messages)
+            return messages[1::2]
+
+        queue.send_dead_letters = send
+
+    def test_what_is_confirmed_is_deleted_before_others_are_sent_one_by_one(
+        self, make, queue, counters, message
+    ):
+        """A kill meanwhile would leave a copy of each that is sent and not deleted."""
+        make().settle([Handled(message("nonsense"), WHY) for _ in range(4)])
+        assert queue.calls == [
+            ("send together", ["message-1", "message-2", "message-3", "message-4"]),
+            ("delete", ["message-2", "message-4"]),
+            ("send", ["message-1"]),
+            ("send", ["message-3"]),
+            ("delete", ["message-1", "message-3"]),
+        ]
+        assert counters.as_dict()["dead_lettered"] == 4
+
+    def test_after_one_could_not_be_sent_the_others_of_its_call_are_tried_once(
+        self, make, queue, message
+    ):
+        sent = []
+
+        def send(received, why):
+            sent.append(received.message_id)
+            raise Unavailable("away")
+
+        queue.send_dead_letter = send
+        make().settle([Handled(message("nonsense"), WHY) for _ in range(6)])
+        assert sent == [*["message-1"] * 5, "message-3", "message-5"]
+        deleted = [names for call, names in queue.calls if call == "delete"]
+        assert deleted == [["message-2", "message-4", "message-6"]]

@@ -108,31 +108,51 @@ class Settler:
         self._leases.hold(self._poller, messages)
 
     def _set_all_aside(self, dead_letters: Sequence[tuple[Received, DeadLetter]]) -> None:
-        set_aside: list[SetAside] = []
-        since = time.monotonic()
         self._longest_send = 0.0
         patiently: Keep = partial(self._again, self._keep)
         keep = patiently
-        sent: set[int] = set()
+        for start in range(0, len(dead_letters), LARGEST_BATCH):
+            some = dead_letters[start : start + LARGEST_BATCH]
+            if sent := self._sent_together(some):
+                keep = patiently
+                # At once: a kill while others are sent one by one would leave copies of these.
+                self._finish(
+                    [
+                        (received, why, self._was_set_aside(received, why, DEAD_LETTER_QUEUE))
+                        for received, why in some
+                        if id(received) in sent
+                    ]
+                )
+            rest = [each for each in some if id(each[0]) not in sent]
+            later = dead_letters[start + LARGEST_BATCH :]
+            if sent:
+                self._hold([received for received, _ in [*rest, *later]])
+            keep = self._set_aside_singly(rest, later, keep, patiently)
+
+    def _set_aside_singly(
+        self,
+        dead_letters: Sequence[tuple[Received, DeadLetter]],
+        later: Sequence[tuple[Received, DeadLetter]],
+        keep: Keep,
+        patiently: Keep,
+    ) -> Keep:
+        """Set messages aside, each by a call of its own; return how to go on with `later` ones."""
+        set_aside: list[SetAside] = []
+        since = time.monotonic()
         for number, (received, why) in enumerate(dead_letters, 1):
-            if number % LARGEST_BATCH == 1:
-                sent = self._sent_together(dead_letters[number - 1 : number - 1 + LARGEST_BATCH])
-            if id(received) in sent:
-                where: str | None = self._was_set_aside(received, why, DEAD_LETTER_QUEUE)
-            else:
-                where = self._set_aside(received, why, keep)
-            if where:
+            if where := self._set_aside(received, why, keep):
                 keep = patiently
                 set_aside.append((received, why, where))
             else:
                 keep = self._keep  # no retries: each would delay all remaining dead letters
                 done = [kept for kept, _, _ in set_aside]
-                self._hold([*done, *(other for other, _ in dead_letters[number:])])
+                self._hold([*done, *(other for other, _ in [*dead_letters[number:], *later])])
                 self._release([(received, release_delay(received.receive_count))])
-            if len(set_aside) == LARGEST_BATCH or time.monotonic() - since > SOON_SECONDS:
+            if time.monotonic() - since > SOON_SECONDS:
                 self._finish(set_aside)
                 set_aside, since = [], time.monotonic()
         self._finish(set_aside)
+        return keep
 
     def _finish(self, set_aside: Sequence[SetAside]) -> None:
         """Enqueue the notices of dead letters and delete the messages."""

@@ -9,13 +9,16 @@ A process counts what it has committed itself: several workers keep as many each
 decides nothing, so it need not survive the process.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from heapq import nlargest
+from operator import itemgetter
 
 from msgspec.structs import replace
 
 from worker.core.effects import Notice, OutboxEntry
-from worker.core.limits import MOST_FLOODED, MOST_IN_DETAIL
+from worker.core.limits import LONGEST_ADDRESS, MOST_FLOODED, MOST_IN_DETAIL
+from worker.core.masking import cut
 from worker.core.model import Decision
 
 NOT_KEPT = "(not kept: too many events about the address within an hour)"
@@ -24,6 +27,8 @@ _HOUR = timedelta(hours=1)
 _MANY = MOST_IN_DETAIL // 5
 """Events of an address that are remembered when there are too many addresses. With a whole commit
 of 200 events they are within the bound."""
+_KEPT = MOST_FLOODED // 2
+"""Addresses that are remembered when too many have so many events."""
 
 
 class Floods:
@@ -70,7 +75,7 @@ class Floods:
                 most = max(most, count)
         self._most = most
         if len(counts) > MOST_FLOODED:
-            self._counts = {key: count for key, count in counts.items() if count > _MANY}
+            self._counts = _largest(counts)
         return self._flooded(decisions) if most > MOST_IN_DETAIL else []
 
     def _begin_hour(self, decisions: Sequence[Decision]) -> None:
@@ -103,6 +108,14 @@ def thin_entries(
     ]
 
 
+def _largest(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts that may soon be above the bound, and never too many of them."""
+    large = {key: count for key, count in counts.items() if count > _MANY}
+    if len(large) > _KEPT:
+        return dict(nlargest(_KEPT, large.items(), key=itemgetter(1)))
+    return large
+
+
 def _key(decision: Decision) -> str:
     address = decision.feedback.recipient.address
     return address.key if address else ""
@@ -116,11 +129,10 @@ def _id(decision: Decision) -> tuple[str, str]:
 def _without_texts(decision: Decision) -> Decision:
     feedback = decision.feedback
     recipient, notification = feedback.recipient, feedback.notification
-    recipient = replace(
-        recipient,
-        diagnostic=NOT_KEPT,
-        reported=recipient.address.mailed if recipient.address else "",
-    )
+    address = recipient.address
+    # Of what is no address nothing else says whom the mail was for.
+    reported = address.mailed if address else cut(recipient.reported, LONGEST_ADDRESS - 1)
+    recipient = replace(recipient, diagnostic=NOT_KEPT, reported=reported)
     notification = replace(notification, mail=replace(notification.mail, tags="{}"))
     return replace(
         decision, feedback=replace(feedback, recipient=recipient, notification=notification)

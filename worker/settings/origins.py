@@ -101,18 +101,19 @@ def _is_database(text: str) -> bool:
 def without_passwords(url: str) -> str:
     """Mask the passwords in a database's URL; in doubt, more than them.
 
-    A password with `@`, `/` or `?` that is not percent-encoded makes a URL ambiguous, so all
-    between the first colon and the last `@` is masked.
+    A password with `@`, `/` or `?` that is not percent-encoded makes a URL ambiguous: all between
+    the first colon and the last `@` is masked, and all of the URL if a `/` or `?` is before that.
     """
     scheme, separator, rest = url.partition("://")
     if scheme == "sqlite":
         return url
     before, at, host = rest.rpartition("@")
+    if "/" in before or "?" in before:  # the sign is in a password of the query, perhaps
+        return f"{scheme}{separator}{MASK}"
     user, colon, _ = before.partition(":")
     shown = f"{user}{colon}{MASK if colon else ''}{at}"
     place, question, query = host.partition("?")
-    if not at:
-        place = _without_misplaced_password(place)
+    place = _without_misplaced_password(place)
     parts = "&".join(map(_without_value, query.split("&")))
     return f"{scheme}{separator}{shown}{place}{question}{parts}"
 
@@ -131,7 +132,7 @@ def _without_misplaced_password(place: str) -> str:
 
 def _without_value(parameter: str) -> str:
     key, equals, _ = parameter.partition("=")
-    return f"{key}{equals}{MASK}" if "password" in unquote(key).lower() else parameter
+    return f"{key}{equals}{MASK}" if "password" in unquote(parameter).lower() else parameter
 
 
 def _region(settings: Settings, environment: Mapping[str, str]) -> tuple[str | None, Origin]:

@@ -236,8 +236,8 @@ class Queue(Asking):
     ) -> list[Received]:
         """Send up to ten dead letters in a call; return those that SQS confirms, and no others.
 
-        Of the others nothing is known: `send_dead_letter` says of each what is wrong. At worst one
-        of them is then sent twice.
+        Of the others nothing is known: `send_dead_letter` says of each what is wrong. If SQS took
+        the call and its answer was lost, each of them is then there twice.
 
         Raises:
             Refused: there is no dead-letter queue, or it does not accept the call.
