@@ -13,7 +13,7 @@ from simulators.slack.faults import broken
 from worker.core.decode import decode, feedback_in, parts_of
 from worker.core.disguise import names_any
 from worker.core.redacting import names_people
-from worker.store.schema import metadata
+from worker.store.schema import imported_users, metadata
 
 KEY = "3f1c0b7d9e2a4c5b8d6f7e8091a2b3c4"
 JANE = "jane.doe@example.com"
@@ -126,6 +126,23 @@ class TestEverywhere:
         assert "1 to delete, 1 to redact, kept for others" in text
         assert "out of reach:" in text
         assert "your shell's history" in text
+
+
+def test_records_of_an_import_and_of_a_second_policy_and_removals_go_too(
+    either_store, run, emulator, queue, ses, slack, environment, tmp_path
+):
+    environment["SES_WORKER_SUPPRESSION__REMOVE"] = f'["{JANE}"]'
+    environment["SES_WORKER_POLICY__SHADOW"] = '{"hard_bounce_pause_days": 3}'
+    users(environment, [JANE])
+    with opened(environment) as store, store.writing() as connection:
+        connection.execute(imported_users.insert().values(email_key=JANE, after_event=0))
+    ses.list_address(JANE)
+    emulator.send(queue, mail.bounce(JANE))
+    run("drain")
+    there = where_named(environment, tmp_path)
+    assert there >= {"imported_users", "shadow_users", "removals", "outbox"}
+    assert run("users", "forget", JANE, "--yes").status == 0
+    assert where_named(environment, tmp_path) == set()
 
 
 class TestTheOthersLoseNothing:
