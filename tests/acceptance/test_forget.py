@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import time
 
 import pytest
 from support import mail
@@ -10,9 +11,14 @@ from support.dead import DLQ, fill, hold, opened, quarantined, users
 from support.waiting import wait_until
 
 from simulators.slack.faults import broken
+from worker.core.address import parse_address
 from worker.core.decode import decode, feedback_in, parts_of
 from worker.core.disguise import names_any
+from worker.core.effects import Removal
+from worker.core.outbox import entry_for_asked_removal
+from worker.core.rate_limit import RateLimit
 from worker.core.redacting import names_people
+from worker.store.outbox import Outbox
 from worker.store.schema import imported_users, metadata
 
 KEY = "3f1c0b7d9e2a4c5b8d6f7e8091a2b3c4"
@@ -143,6 +149,23 @@ def test_records_of_an_import_and_of_a_second_policy_and_removals_go_too(
     assert there >= {"imported_users", "shadow_users", "removals", "outbox"}
     assert run("users", "forget", JANE, "--yes").status == 0
     assert where_named(environment, tmp_path) == set()
+
+
+def test_a_removal_that_a_worker_carries_out_is_waited_for(run, environment, emulator, queue):
+    """It would write about the person afterwards."""
+    removal = Removal(
+        reported=JANE, mailed=JANE, key=JANE, type="x", subtype=None, occurred_at=mail.NOW
+    )
+    entry = entry_for_asked_removal(parse_address(JANE), removal, name="x", created_at=mail.NOW)
+    users(environment, [JANE])
+    with opened(environment) as store:
+        outbox = Outbox(store)
+        outbox.enqueue([entry])
+        began = time.monotonic()
+        assert outbox.claim(entry.lane, RateLimit(name="x:y", lease_seconds=4)).effects
+    done = run("users", "forget", JANE, "--yes", "--json")
+    assert time.monotonic() - began > 4
+    assert (done.status, done.json["places"]["outbox"]["deleted"]) == (0, 1)
 
 
 class TestTheOthersLoseNothing:
