@@ -4,8 +4,8 @@ Fills a database with old events, then works on messages at a steady rate, witho
 one, in one process as the daemon does: the longest commit of the purge, and the delay of messages.
 Then the size of kept keys, and the CPU time of a message that has to look for them.
 
-    .venv/bin/python bench/purge.py --events 5000000 --rate 2000
-    .venv/bin/python bench/purge.py --events 200000 --rate 300 --seconds 30 --store postgresql://…
+    .venv/bin/python -m bench.purge --events 5000000 --rate 2000
+    .venv/bin/python -m bench.purge --events 200000 --rate 300 --seconds 30 --store postgresql://…
 """
 
 import argparse

@@ -134,6 +134,21 @@ class TestPlacesThatCannotBeRead:
         assert len(done.json["not_read"]) == 2
         assert all("--offline" in place["problem"] for place in done.json["not_read"])
 
+    def test_when_people_were_forgotten_the_key_of_the_settings_is_used(
+        self, run, environment, either_store
+    ):
+        environment["SES_WORKER_PRIVACY__KEY"] = "3f1c0b7d9e2a4c5b8d6f7e8091a2b3c4"
+        run("users", "import", "-", input=f"email\n{JANE}\n{JOE}\n")
+        run("users", "forget", JOE, "--yes")
+        assert run(*EXPORT, "--offline").status == 0
+        of_joe = run("users", "export", JOE, "--all", "--offline", "--json")
+        assert of_joe.status == 0, of_joe.err
+        assert of_joe.json["verdict"]["forgotten_at"]
+        assert (
+            "This person was forgotten on " in run("users", "export", JOE, "--all", "--offline").out
+        )
+        assert run(*EXPORT, "--offline", SES_WORKER_PRIVACY__KEY=None).status == 78
+
     def test_without_a_queue_the_database_answers(self, run, ses):
         run("users", "import", "-", input=f"email\n{JANE}\n")
         done = run(*EXPORT)

@@ -125,6 +125,7 @@ class TestEverywhere:
         assert "jane.doe@example.com would be forgotten, and stay blocked" in text
         assert "1 to delete, 1 to redact, kept for others" in text
         assert "out of reach:" in text
+        assert "your shell's history" in text
 
 
 class TestTheOthersLoseNothing:

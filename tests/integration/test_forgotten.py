@@ -9,17 +9,22 @@ from msgspec.structs import replace
 from sqlalchemy import select
 from support import mail
 
-from worker.core.effects import Lane
+from worker.core.address import parse_address
+from worker.core.effects import Lane, Removal
 from worker.core.errors import Misconfigured
 from worker.core.model import Delete, Outcome
+from worker.core.outbox import entry_for_asked_removal
 from worker.core.policy import Policy, UnknownRecipients
 from worker.core.privacy import PrivacyKey
+from worker.core.rate_limit import RateLimit
 from worker.core.redacting import names_people
+from worker.core.unit_of_work import UnitOfWork
 from worker.process import process
 from worker.store.forgetting import Forgetting, leave_tombstones, look
+from worker.store.outbox import Outbox
 from worker.store.schema import events, forgotten, metadata, new_counts, outbox, users
 from worker.store.tombstones import forgotten_among
-from worker.store.traces import Fate, traces
+from worker.store.traces import Fate, drop_removals, traces
 from worker.store.users import import_users
 
 KEY = PrivacyKey("3f1c0b7d9e2a4c5b8d6f7e8091a2b3c4")
@@ -112,6 +117,19 @@ def test_the_other_four_of_a_notice_lose_nothing(store, message):
     }
 
 
+@pytest.mark.parametrize("local", ["=?UTF-8?B?asO8cmdlbg==?=", "=?utf-8?q?j=C3=BCrgen?="])
+def test_an_address_that_ses_reports_in_encoded_words_goes_from_notices(store, message, local):
+    """SES mails to local parts that are not ASCII only if they are spelled so."""
+    run(store, message, mail.bounce(f"{local}@example.com", BOB))
+    said = mail.recipient(BOB, diagnosticCode=f"550 <{local}@example.com> is gone")
+    run(store, message, mail.bounce(said))
+    assert names(store, "jürgen@example.com").keys() == {"events", "outbox"}
+    forget(store, "jürgen@example.com")
+    assert not names(store, "jürgen@example.com")
+    assert local not in str([rows(store, table) for table in metadata.sorted_tables])
+    assert {row["recipient"] for row in rows(store, events)} == {BOB}
+
+
 def test_a_notice_about_nobody_else_goes(store, message):
     run(store, message, mail.bounce(JANE))
     assert [trace.fate for trace in forget(store, JANE)] == [Fate.DELETED]
@@ -163,6 +181,22 @@ def test_a_person_to_whom_the_mail_went_is_not_in_the_notice_about_others(store,
     assert not names(store, JANE)
     (event,) = rows(store, events)
     assert event["diagnostic"] == "550 for <***@example.com>"
+
+
+@pytest.mark.parametrize("policy", [POLICY, replace(POLICY, notify=())])
+def test_texts_of_later_events_of_others_do_not_bring_the_person_back(store, message, policy):
+    """She is no recipient there: a header names her, or the answer of a mail server does."""
+    forget(store, JANE)
+    said = f"smtp; 550 5.1.1 <Jane@Example.com>: forwarded, x={JANE}."
+    body = json.loads(mail.bounce(mail.recipient(BOB, diagnosticCode=said)))
+    body["mail"]["headers"] = [{"name": "Cc", "value": f'"Doe, Jane" <{JANE}>, ann@example.com'}]
+    body["mail"]["commonHeaders"] = {"cc": [f"Jane Doe <{JANE}>", "ann@example.com"]}
+    assert outcomes(run(store, message, json.dumps(body), policy=policy)) == [Outcome.APPLIED]
+    assert not names(store, JANE)
+    (event,) = rows(store, events)
+    assert event["diagnostic"].startswith("smtp; 550 5.1.1 <***@Example.com>: forwarded")
+    for notice in rows(store, outbox):
+        assert "ann@example.com" in notice["payload"]
 
 
 def test_a_late_complaint_blocks_and_a_late_bounce_pauses_for_longer(store, message):
@@ -232,6 +266,15 @@ def test_without_the_key_nobody_is_recognised_and_nothing_is_decided(store, mess
             forget(store, BOB, key=key)
 
 
+@pytest.mark.parametrize("feedback_id", ["key id:x", "x is the key id", "2026-11-30 00:00:00 UTC"])
+def test_no_id_that_a_stranger_chooses_is_taken_for_a_key(store, message, feedback_id):
+    body = mail.bounce(BOB, feedback_id=feedback_id, message_id=feedback_id)
+    assert outcomes(run(store, message, body, policy=Policy())) == [Outcome.APPLIED]
+    assert outcomes(run(store, message, body, policy=Policy())) == [Outcome.DUPLICATE]
+    forget(store, JANE)
+    assert outcomes(run(store, message, body)) == [Outcome.DUPLICATE]
+
+
 def test_who_was_never_forgotten_needs_no_key(store, message):
     policy = replace(POLICY, privacy_key=None)
     assert outcomes(run(store, message, mail.bounce(BOB), policy=policy)) == [Outcome.APPLIED]
@@ -277,6 +320,50 @@ def test_nobody_decides_while_a_person_is_being_forgotten(store, message):
     assert all(isinstance(each.disposition, Delete) for each in handled)
     counts = [row["recipient"] for row in rows(store, events)]
     assert {counts.count(person) for person in FIVE if person != JANE} == {60}
+
+
+def test_a_worker_that_has_read_less_weakens_no_tombstone(store, message):
+    """In PostgreSQL two workers may decide at once about somebody who is no user."""
+    run(store, message, mail.complaint(JANE))
+    forget(store, JANE)
+    before = tombstone(store)
+    for paused_until in (LATE, None, mail.NOW):
+        unit = UnitOfWork(POLICY, (), {})
+        unit.tombstones = {JANE: replace(before, blocked=False, paused_until=paused_until)}
+        with store.transaction() as transaction:
+            transaction.save(unit)
+        assert tombstone(store) == replace(before, paused_until=LATE)
+
+
+class TestRemovalsFromTheSuppressionList:
+    """A worker that carries one out writes about the person."""
+
+    @pytest.fixture
+    def claimable(self, store):
+        address = parse_address(JANE)
+        removal = Removal(
+            reported=JANE, mailed=JANE, key=JANE, type="x", subtype=None, occurred_at=mail.NOW
+        )
+        entry = entry_for_asked_removal(address, removal, name="asked", created_at=mail.NOW)
+        Outbox(store).enqueue([entry])
+        limit = RateLimit(name="asked_removals:x", per_second=100)
+        return lambda: Outbox(store).claim(entry.lane, limit)
+
+    def test_what_nobody_carries_out_is_dropped_and_cannot_be_begun_later(self, store, claimable):
+        dropped, under_way = drop_removals(store, [JANE])
+        assert ([trace.fate for trace in dropped], under_way) == ([Fate.DELETED], 0)
+        assert claimable().effects == ()
+        assert not rows(store, outbox)
+
+    def test_what_a_worker_carries_out_is_waited_for_and_not_tried_again(self, store, claimable):
+        claimed = claimable()
+        assert len(claimed.effects) == 1
+        assert drop_removals(store, [BOB]) == ([], 0)
+        assert drop_removals(store, [JANE]) == ([], 1)
+        assert len(rows(store, outbox)) == 1
+        Outbox(store).not_yet(claimed, "not listed yet", 0, lambda *_: ())
+        assert drop_removals(store, [JANE])[1] == 0
+        assert claimable().effects == ()
 
 
 def test_a_probe_needs_no_key_although_people_were_forgotten(store):

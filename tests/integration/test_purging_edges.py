@@ -11,9 +11,9 @@ from support import mail
 from support.lanes import SLACK
 from support.policies import JANE, JOE
 
-from worker.core.model import Delete, Outcome
+from worker.core.model import DeadLetter, Delete, Outcome, Reason
 from worker.core.policy import Policy
-from worker.core.retention import Retention
+from worker.core.retention import Announced, Retention, announced
 from worker.process import process
 from worker.store.purging import Faster, Pace, Purge
 from worker.store.purging.events import EventsPurge, Limits
@@ -181,3 +181,51 @@ def test_whatever_time_a_message_claims_it_is_a_duplicate_after_the_purge(store,
     purge(store, Policy(), mail.NOW + 91 * DAY)
     assert count(store, "events") == at.startswith("9999")
     assert arrived(store, message, body, mail.NOW + 92 * DAY) == Delete(Outcome.DUPLICATE)
+
+
+def test_a_key_stays_as_long_as_messages_come_again_however_old_its_event_is(store, message):
+    body = mail.bounce(JANE)
+    process([message(body)], store, Policy())
+    first = mail.NOW + 500 * DAY
+    purge(store, Policy(), first)
+    purge(store, Policy(), first + 28 * DAY)
+    assert arrived(store, message, body, first) == Delete(Outcome.DUPLICATE)
+    purge(store, Policy(), first + 29 * DAY)
+    assert count(store, "kept_keys") == 0
+
+
+def test_a_key_that_a_quarantined_message_needs_stays_and_for_ever_is_for_ever(store, message):
+    bodies = [mail.bounce(who, feedback_id=who, message_id=who) for who in (JANE, JOE)]
+    process([message(body) for body in bodies], store, Policy())
+    purge(store, Policy(), mail.NOW + 91 * DAY)
+    with store.transaction() as transaction:
+        why = DeadLetter(Reason.UNKNOWN_RECIPIENT, "")
+        transaction.quarantine("dead", message(bodies[0]), why)
+    purge(store, Policy(), mail.NOW + 900 * DAY)
+    assert count(store, "kept_keys") == 2
+    assert arrived(store, message, bodies[0], mail.NOW) == Delete(Outcome.DUPLICATE)
+    other = mail.bounce(JANE, feedback_id="other", message_id="other")
+    process([message(other)], store, Policy())
+    for_ever = Retention(keys=None)
+    for days in (1_000, 30_000):
+        purge(store, Policy(), mail.NOW + days * DAY, for_ever)
+        assert count(store, "kept_keys") == 4
+
+
+def test_the_log_of_a_removal_stays_while_its_effect_is_open(store, message):
+    process([message(mail.bounce(JANE))], store, Policy(notify=(SLACK,)))
+    execute(
+        store,
+        "INSERT INTO removals (outbox_id, email_key, address, entry, begun_at)"
+        " SELECT id, 'jane@example.com', 'jane@example.com', '{}', :at FROM outbox",
+        at=mail.NOW,
+    )
+    purge(store, Policy(), mail.NOW + 300 * DAY)
+    assert count(store, "removals") == 1
+
+
+def test_an_announcement_of_a_clock_that_was_ahead_begins_anew():
+    ahead = Announced(through=mail.NOW, since=mail.NOW + 700 * DAY, cutoff=mail.NOW + 600 * DAY)
+    now = mail.NOW + 200 * DAY
+    found = announced(ahead, now - 90 * DAY, now, has_older=True)
+    assert found == Announced(through=mail.NOW, since=now, cutoff=now - 90 * DAY)

@@ -103,3 +103,13 @@ def test_spans_name_local_part_sign_and_domain():
     text = "to <joe (at) example.org>"
     ((start, sign, domain),) = addresses_in(text)
     assert (text[start:sign], domain_at(text, domain)) == ("joe", "example.org")
+
+
+@pytest.mark.parametrize("who", ["emailAddress", "reported"])
+def test_of_the_entry_of_somebody_else_only_the_domain_is_left(who):
+    """An answer of a mail server may name a mailbox without its domain."""
+    jane = {who: JANE, "diagnosticCode": "550 no user jane.doe here"}
+    joe = {who: "Joe <joe.miller@example.org>", "diagnosticCode": "550 no user joe.miller here"}
+    odd = {who: "joe.miller", "diagnosticCode": "550 no user joe.miller here"}
+    shown = about(json.dumps({"recipients": [joe, jane, odd]}), JANE)
+    assert json.loads(shown)["recipients"] == [{who: "***@example.org"}, jane, {who: "***"}]

@@ -1,6 +1,7 @@
 """Redaction: a person is taken out of a message, and the others' part means what it meant."""
 
 import json
+import time
 
 import pytest
 
@@ -182,3 +183,48 @@ def test_text_that_names_nobody_is_not_touched():
     text = '{ "a" :  "bob@example.com" }'
     assert redacted_text(text, {JANE}) == text
     assert not names_people(json.loads(text), {JANE})
+
+
+JUERGEN = "jürgen@example.com"
+WORDS = [
+    "=?UTF-8?Q?j=C3=BCrgen?=@example.com",
+    "=?utf-8?B?asO8cmdlbg==?=@Example.com",
+    "=?utf-8?Q?j=C3?= =?utf-8?Q?=BCrgen?=@example.com",
+    "=?UTF-8?Q?J=C3=BCrgen=40example=2Ecom?=",
+    "=?UTF-8?Q?For_j=C3=BCrgen=40example.com,_please?=",
+]
+
+
+@pytest.mark.parametrize("spelling", WORDS)
+def test_an_address_in_encoded_words_is_found_and_masked(spelling):
+    """Programs write local parts so that are not ASCII: SES refuses any other spelling."""
+    for text in (spelling, f"550 <{spelling}> unknown", f"x =?x?= {spelling}, ann@x.org"):
+        assert names_any(text, [JUERGEN]), text
+        assert not names_any(hide_all(text, [JUERGEN]), [JUERGEN]), text
+        assert not names_any(text, ["rgen@example.com", "ann@example.com"])
+        assert hide_all(text, ["ann@example.com"]) == text
+    masked = hide_all(f"550 <{WORDS[0]}> unknown, ann@x.org", [JUERGEN])
+    assert masked == "550 <***@example.com> unknown, ann@x.org"
+
+
+@pytest.mark.parametrize("spelling", WORDS[:3])
+def test_a_message_that_spells_a_person_in_encoded_words_is_redacted(spelling):
+    assert is_about(ses_message(spelling), [JUERGEN])
+    assert redacted_body(envelope(ses_message(spelling)), [JUERGEN]) is None
+    body = envelope(ses_message("bob@example.com", spelling))
+    after = redacted_body(body, [JUERGEN])
+    assert not is_about(after, [JUERGEN])
+    assert keys_of(after) == [key for key in keys_of(body) if key[2] != JUERGEN]
+
+
+def test_encoded_words_that_say_nothing_hide_nothing():
+    for text in ("=?nope?Q?j?=", "=?utf-8?B?!?=", "=?utf-8?Q?=FF?=@example.com", "=?=?=?", "=?"):
+        assert not names_any(text, [JUERGEN])
+        assert hide_all(f"{text} {JUERGEN}", [JUERGEN]) == f"{text} ***@example.com"
+
+
+def test_many_encoded_words_take_time_that_grows_with_them_only():
+    text = "=?utf-8?Q?j=C3=BC?= x " * 20_000
+    began = time.monotonic()
+    assert not names_any(text, [JUERGEN])
+    assert time.monotonic() - began < 5

@@ -6,6 +6,7 @@ from support import patterns
 IGNORED_TEXTS = {
     "aws/errors.py:_INVISIBLE": "it succeeds at the text's end at the latest, which is cut to 20,000 before",
     "aws/regions.py:_SQS_HOST": "the host of a URL in the settings, its words distinguished by hyphens",
+    "core/others.py:_ENTRY": "possessive: it never goes back, so each character is looked at once",
     "core/masking.py:_SIGN": "a run of signs succeeds, if not whole, without its last one",
     "settings/toml_file.py:_DUPLICATE_SECTION": "what Python says about the settings file, once at the start",
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from worker.cli.words import moment
 from worker.core.model import Action, Kind
+from worker.core.tombstones import REASON
 from worker.core.words import meaning_of_status, meaning_of_type, status_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _WITHOUT_EVENT = {
     Action.HARD_BOUNCE.value: "mail bounced for good",
     Action.SOFT_BOUNCE.value: "mail bounced",
     Kind.COMPLAINT.value: "somebody complained",
+    REASON: "this person was forgotten, and was barred then",
 }
 
 

@@ -35,6 +35,11 @@ def page(fields: Mapping[str, Any]) -> Iterator[str]:
     yield "Other people's addresses are masked: ***@example.com. Times are UTC."
     yield ""
     yield _verdict(fields["verdict"])
+    if on := fields["verdict"]["forgotten_at"]:
+        yield (
+            f"This person was forgotten on {on[:10]}: a keyed digest of the address is kept, with "
+            "the block or the end of the pause (table forgotten)."
+        )
     if not fields["found"]:
         yield "Nothing is on record about this address."
     for name, title in _SECTIONS.items():

@@ -34,6 +34,7 @@ OUT_OF_REACH = (
     "backups, WAL archives and replicas' backups: delete them, or repeat this after a restore",
     "Slack, and mail or tickets made of notices: delete the messages there",
     "SES's suppression lists: they keep mail from them; the address is there until you delete it",
+    "your shell's history, and logs of sudo or audit: they have the command with the address",
     "your application's own tables and files, also exports of users and events",
 )
 """Where this command cannot delete anything, and what to do."""

@@ -33,7 +33,7 @@ from worker.store.traces import (
     Fate,
     Trace,
     delete_removals,
-    removals_under_way,
+    drop_removals,
     traces,
 )
 
@@ -224,13 +224,19 @@ class _Work:
 
         """
         deadline = time.monotonic() + REMOVAL_SECONDS
-        while removals_under_way(self._store, self._forgetting.keys):
+        while self._removals_under_way():
             if time.monotonic() > deadline or self._signals.to_stop.is_set():
                 raise Unavailable(
                     "a worker is taking the address off SES's suppression list: run the command "
                     "again in a minute, to finish it"
                 )
             self._signals.pause(0.5)
+
+    def _removals_under_way(self) -> int:
+        dropped, under_way = drop_removals(self._store, self._forgetting.keys)
+        for trace in dropped:
+            self._found.add(trace)
+        return under_way
 
     def _look_into_queue(self, *, changing: bool) -> None:
         if self._queue is None:

@@ -167,7 +167,7 @@ def decide_batch(
 def _forgotten(
     batch: DecodedBatch, named: Collection[str], policy: Policy, transaction: Reader
 ) -> dict[str, Tombstone]:
-    """Find who was forgotten of those whom messages name, and of those to whom the mails went.
+    """Find who was forgotten of those whom messages name: in events, and in SES's texts.
 
     Raises:
         Misconfigured: nobody can be recognised, for the key is not that of the tombstones.
@@ -175,11 +175,10 @@ def _forgotten(
     """
     key = require_key(policy.privacy_key, transaction.key_id)
     asked = set(named)
-    if policy.notify:  # a notice has SES's message, which names everybody to whom the mail went
-        for notification in {
-            id(item.notification): item.notification for item in batch.feedback
-        }.values():
-            asked |= named_by(notification)
+    for notification in {
+        id(item.notification): item.notification for item in batch.feedback
+    }.values():
+        asked |= named_by(notification)
     by_digest = {key.digest(address): address for address in asked}
     return {by_digest[found.digest]: found for found in transaction.forgotten(by_digest)}
 

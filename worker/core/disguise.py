@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import idna
 
+from worker.core.encoded_words import has_words, words_in
 from worker.core.invisible import INVISIBLE
 from worker.core.limits import LONGEST_SHOWN, MOST_ADDRESSES_SHOWN
 from worker.core.masking import MASK
@@ -58,6 +59,14 @@ class _Skeleton(NamedTuple):
     ends: list[int]
 
 
+class _Skeletons(NamedTuple):
+    """Skeletons one behind the other."""
+
+    pieces: list[str]
+    starts: list[int]
+    ends: list[int]
+
+
 def hide(text: str, known: Iterable[str]) -> str:
     """Mask the local parts of known addresses, which are keys of `worker.core.address`."""
     keys = [key for key in islice(known, MOST_ADDRESSES_SHOWN) if may_name(text, key)]
@@ -74,7 +83,7 @@ def hide_all(text: str, known: Iterable[str]) -> str:
     keys = _perhaps_named(text, known)
     if not keys:
         return text
-    skeleton = _skeleton(text)
+    skeleton = _skeleton_with_words(text)
     spans = [span for key in keys for span in _whole_spans(skeleton, key)]
     return _masked(text, spans) if spans else text
 
@@ -84,11 +93,13 @@ def names_any(text: str, known: Iterable[str]) -> bool:
     keys = _perhaps_named(text, known)
     if not keys:
         return False
-    skeleton = _skeleton(text)
+    skeleton = _skeleton_with_words(text)
     return any(True for key in keys for _ in _whole_spans(skeleton, key))
 
 
 def _perhaps_named(text: str, known: Iterable[str]) -> list[str]:
+    if has_words(text):
+        return list(known)
     lowered = text.lower()
     return [key for key in known if key in lowered or may_name(text, key)]
 
@@ -142,6 +153,33 @@ def _skeleton(text: str) -> _Skeleton:
             starts.extend([start] * len(read))
             ends.extend([end] * len(read))
     return _Skeleton("".join(pieces), starts, ends)
+
+
+def _skeleton_with_words(text: str) -> _Skeleton:
+    """Return the skeleton of a text whose encoded words (RFC 2047) are decoded.
+
+    All characters of a word stand where the whole word is written. Words are not read across the
+    blanks in them: it could not be told where they are.
+    """
+    if not has_words(text):
+        return _skeleton(text)
+    whole = _Skeletons([], [], [])
+    end = 0
+    for start, stop, said in words_in(text):
+        _append(whole, _skeleton(text[end:start]), end)
+        plain = " ".join(_skeleton(part).text for part in said.split())
+        whole.pieces.append(plain)
+        whole.starts.extend([start] * len(plain))
+        whole.ends.extend([stop] * len(plain))
+        end = stop
+    _append(whole, _skeleton(text[end:]), end)
+    return _Skeleton("".join(whole.pieces), whole.starts, whole.ends)
+
+
+def _append(whole: _Skeletons, part: _Skeleton, offset: int) -> None:
+    whole.pieces.append(part.text)
+    whole.starts.extend(start + offset for start in part.starts)
+    whole.ends.extend(end + offset for end in part.ends)
 
 
 def _read(token: re.Match[str], kind: str) -> str:

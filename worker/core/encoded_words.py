@@ -8,6 +8,7 @@ since SES refuses a local part that is not ASCII
 import binascii
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from encodings.aliases import aliases
 
 from worker.core.limits import LONGEST_REPORTED
@@ -24,6 +25,7 @@ _WORD = re.compile(
 )
 _GAP = re.compile(r"(?<=\?=)[ \t]{1,20}(?==\?)")
 """Blanks between two words, which belong to neither."""
+_LONGEST_GAP = 20
 _BROKEN_ESCAPE = re.compile(r"=(?![0-9A-Fa-f]{2})")
 _CHARSETS = frozenset(aliases) | frozenset(aliases.values()) | {"koi8_u", "cp874"}
 """Those that Python has. Python looks for a module for any other name, and remembers each name."""
@@ -48,6 +50,33 @@ def decoded(text: str) -> str | None:
     except (LookupError, ValueError):
         return None
     return None if has_words(plain) else plain
+
+
+def words_in(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield where words are in a text of any length, and what they say; none that is broken.
+
+    Adjacent words of a charset are decoded together, also with blanks between them.
+    """
+    start, end, charset, written = 0, 0, "", b""
+    for word in _WORD.finditer(text) if has_words(text) else ():
+        name = word["charset"].lower().replace("-", "_")
+        try:
+            read = _bytes(word)
+        except ValueError:
+            continue
+        between = text[end : word.start()] if word.start() - end <= _LONGEST_GAP else "-"
+        if name == charset and not between.strip(" \t"):
+            end, written = word.end(), written + read
+            continue
+        yield from _said(start, end, charset, written)
+        start, end, charset, written = word.start(), word.end(), name, read
+    yield from _said(start, end, charset, written)
+
+
+def _said(start: int, end: int, charset: str, written: bytes) -> Iterator[tuple[int, int, str]]:
+    if written and charset in _CHARSETS:
+        with suppress(LookupError, ValueError):  # a codec of bytes, or a broken character
+            yield start, end, written.decode(charset)
 
 
 def _pieces(text: str) -> Iterator[str]:

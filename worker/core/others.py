@@ -26,6 +26,8 @@ _SENTENCES = frozenset({
     "diagnosticcode", "diagnostic", "smtpresponse", "subject", "detail", "error", "reason", "why",
 })  # fmt: skip
 """Headers and keys that hold sentences: only the addresses in them are masked."""
+_WHO = ("emailAddress", "reported")
+"""Keys of the entry of a recipient: in SES's message, and in a notice."""
 _ENTRY = re.compile(r'(?:"(?:[^"\\]|\\.)*+"?|[^",])++')
 """An entry of a list of mailboxes; a quoted display name may have commas."""
 _BEFORE_AN_ADDRESS = re.compile(r"""[\s<>"'=:;,()\[\]{}|]""")
@@ -147,6 +149,15 @@ class _Rewriting:
         return self._text(value, name)
 
     def _object(self, value: dict[str, Any], depth: int) -> dict[str, Any]:
+        for name in _WHO:
+            who = value.get(name)
+            if isinstance(who, str) and who and not names(who, self._key):
+                # What is said of somebody else may name them without their domain.
+                return {
+                    name: ",".join(
+                        self._mailbox(each, is_list=True) for each in _ENTRY.findall(who)
+                    )
+                }
         header = value.get("name")
         names_value = isinstance(header, str) and value.keys() == {"name", "value"}
         stands_under = {"value": str(header)} if names_value else {}

@@ -5,7 +5,9 @@ compares keys, addresses and what decides.
 """
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +18,7 @@ from worker.core.address import parse_address
 from worker.core.decode import Single, decode, feedback_in, parts_of
 from worker.core.disguise import hide_all, names_any
 from worker.core.limits import DEEPEST_WRAPPING, LONGEST_ADDRESS, LONGEST_REPORTED
+from worker.core.masking import addresses_in, domain_at
 from worker.core.model import AccountEvent, Feedback, Ignored, Malformed, Notification
 from worker.core.nesting import is_nested_too_deep
 
@@ -24,6 +27,9 @@ Keys = Collection[str]
 
 _RECIPIENTS = frozenset({"bouncedRecipients", "complainedRecipients"})
 _SIGNATURE = ("Signature", "SignatureVersion", "SigningCertURL", "SigningCertUrl")
+MOST_NAMED = 200
+"""Addresses in a notification that are looked up beside those of its recipients."""
+_BEFORE_AN_ADDRESS = re.compile(r"""[\s<>"'=:;,()\[\]{}|\\]""")
 _GONE: Final = object()
 """In place of a message that is about nobody else."""
 _BRACKETS = ("{", "[")
@@ -95,13 +101,25 @@ def redacted_body(body: str, keys: Keys) -> str | None:
 
 
 def named_by(notification: Notification) -> set[str]:
-    """Return the addresses to which the mail went that a notification is about, as far as known."""
+    """Return to whom the mail went that a notification is about, and whom its texts name.
+
+    As far as known: of a headers' list or an answer of a mail server what is written plainly.
+    """
+    text = notification.text
     try:
-        mail = _decode_mail(notification.text).mail
+        destination = _decode_mail(text).mail.destination
     except (msgspec.DecodeError, UnicodeEncodeError):
-        return set()
-    found = (parse_address(text) for text in mail.destination if len(text) <= LONGEST_REPORTED)
+        destination = []
+    written = islice(_addresses_in(text), MOST_NAMED)
+    reported = (entry for entry in destination if len(entry) <= LONGEST_REPORTED)
+    found = map(parse_address, chain(reported, written))
     return {address.key for address in found if address}
+
+
+def _addresses_in(text: str) -> Iterator[str]:
+    for start, sign, domain in addresses_in(text):
+        local = text[max(start, sign - LONGEST_ADDRESS) : sign]
+        yield f"{_BEFORE_AN_ADDRESS.split(local)[-1]}@{domain_at(text, domain).rstrip('.')}"
 
 
 def people_in(body: str) -> set[str]:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from worker.core.parsing import as_time
 from worker.core.policy import Policy
@@ -11,6 +12,7 @@ from worker.core.tombstones import REASON, Tombstone
 from worker.store import Store
 from worker.store.needs import to_read
 from worker.store.tombstones import forgotten_among
+from worker.timing import clock
 
 READ = to_read("do_not_mail", "users", "events_by_recipient", "forgotten")
 """What `verdict_on` reads."""
@@ -75,30 +77,35 @@ def verdict_on(
     is_user = bool(store.ask(_IS_USER, key=key)[0][0])
     # Last: a person who is forgotten meanwhile is found here, or was found before.
     stone = forgotten_among(store, [key], privacy_key).get(key)
-    if stone and not is_user:
-        return verdict_by(stone)
     reason, until = barred[0] if barred else (None, None)
-    return Verdict(
+    verdict = Verdict(
         is_user=is_user,
         is_known=is_user
         or bool(barred)
         or has_events
+        or stone is not None
         or bool(store.ask(_HAS_EVENTS, key=key)[0][0]),
         reason=reason,
         until=as_time(until),
     )
+    return with_tombstone(verdict, stone) if stone else verdict
 
 
-def verdict_by(stone: Tombstone) -> Verdict:
-    """Return whether mail may go to somebody who was forgotten, and is no user."""
-    bars = stone.blocked or stone.paused_until is not None
-    return Verdict(
-        is_user=False,
-        is_known=True,
-        reason=REASON if bars else None,
-        until=None if stone.blocked else stone.paused_until,
-        forgotten_at=stone.forgotten_at,
-    )
+def with_tombstone(verdict: Verdict, stone: Tombstone) -> Verdict:
+    """Return the verdict on somebody who was forgotten: what bars for longer counts.
+
+    Such a person may have a record again that an application has made, or events of the time when
+    they were a user again.
+    """
+    now = clock.wall()
+    blocks, until = stone.blocked, stone.paused_until
+    is_blocked = verdict.reason is not None and verdict.until is None
+    is_longer = blocks or (until is not None and until > (verdict.until or now))
+    if not is_blocked and is_longer:
+        verdict = replace(verdict, reason=REASON, until=None if blocks else until)
+    is_by_tombstone = verdict.reason in {None, REASON} and not verdict.is_user
+    forgotten_at = stone.forgotten_at if is_by_tombstone else None
+    return replace(verdict, is_known=True, forgotten_at=forgotten_at)
 
 
 def has_users(store: Store) -> bool:

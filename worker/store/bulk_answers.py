@@ -13,7 +13,7 @@ from typing import Any
 from worker.core.parsing import as_time
 from worker.core.privacy import PrivacyKey
 from worker.store import Store
-from worker.store.answers import FEW, Verdict, verdict_by
+from worker.store.answers import FEW, Verdict, with_tombstone
 from worker.store.sqlite import SqliteStore
 from worker.store.tombstones import forgotten_among
 
@@ -45,16 +45,17 @@ def verdicts_on(
     ask = _ask_sqlite if isinstance(store, SqliteStore) else _ask_postgresql
     users, known, barred = ask(store, asked)
     stones = forgotten_among(store, asked, privacy_key)  # last, as in `verdict_on`
-    forgotten = {key: verdict_by(stone) for key, stone in stones.items() if key not in users}
-    return forgotten | {
+    verdicts = {
         key: Verdict(
             is_user=key in users,
             is_known=key in users or key in known or key in barred,
             reason=barred[key][0] if key in barred else None,
             until=as_time(barred[key][1]) if key in barred else None,
         )
-        for key in asked - forgotten.keys()
+        for key in asked
     }
+    forgotten = {key: with_tombstone(verdicts[key], stone) for key, stone in stones.items()}
+    return verdicts | forgotten
 
 
 def _ask_postgresql(store: Store, keys: set[str]) -> tuple[set[str], set[str], _Barred]:

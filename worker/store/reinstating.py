@@ -19,7 +19,7 @@ from worker.core.parsing import as_time
 from worker.core.policy import Policy
 from worker.core.tombstones import REASON, Tombstone
 from worker.store import Store
-from worker.store.forgetting import lift, tombstones_of
+from worker.store.forgetting import lift, see_tombstones, tombstones_of
 from worker.store.levels import moment
 from worker.store.on_record import fold_new, keep_workers_out
 from worker.store.parking import NOT_PARKED
@@ -85,6 +85,7 @@ def reinstate(store: Store, addresses: Sequence[Address], lifting: Lifting) -> l
     with store.writing() as connection:
         if not lifting.dry_run:
             keep_workers_out(connection, sorted(by_key))
+            see_tombstones(connection)
         now = moment(connection)
         stones = tombstones_of(connection, sorted(by_key), lifting.policy.privacy_key)
         return [
@@ -105,9 +106,12 @@ def _reinstate(
     email = connection.execute(locked).scalar()
     if stone and not lifting.dry_run:
         lift(connection, stone, now)
-    if stone and email is None:
+    found = connection.execute(_BARRED, {"key": key}).mappings().first()
+    barred = dict(found) if found else None
+    if stone and email is None and barred is None:
         return _of_forgotten(address, stone, lifting, now)
-    barred = connection.execute(_BARRED, {"key": key}).mappings().first()
+    if stone and barred is None and stone.bars_at(now):  # the application has made the user anew
+        barred = {"reason": REASON, "until": None if stone.blocked else stone.paused_until}
     removal = None
     if not lifting.dry_run and (barred is not None or lifting.off_list is not None):
         name = f"{REINSTATEMENT}:{uuid.uuid4()}"

@@ -10,8 +10,9 @@ from worker.core.tombstones import Tombstone
 TOMBSTONE_COLUMNS = ("digest", "blocked", "paused_until", "reinstated_at", "forgotten_at")
 DIGESTS_AT_ONCE = 100
 """Digests that are looked up by a query; of more people all tombstones are read."""
-KEY_ID_MARK = "key id:"
-"""Before a key id, where a query returns it among dedupe keys and route keys, which differ."""
+KEY_ID_MARK = " is the key id"
+"""After a key id, where a query returns it among dedupe keys and route keys. No key ends like this:
+a key ends with a digest, and only its beginning is what the sender chose."""
 
 
 def read_tombstone(row: Sequence[Any]) -> Tombstone:

@@ -154,9 +154,21 @@ def _candidates(
 
 
 def _perhaps(texts: Sequence[Column[Any]], keys: Sequence[str]) -> ColumnElement[bool]:
-    """Select rows in which the first word of an address occurs, regardless of case."""
+    """Select rows in which the first word of an address occurs, regardless of case.
+
+    An address that is not ASCII may be written as an encoded word, beside its domain.
+    """
     words = {_first_word(key) for key in keys}
-    return or_(*(text.icontains(word, autoescape=True) for text in texts for word in words))
+    domains = {_first_word(key.rpartition("@")[2]) for key in keys if not key.isascii()}
+    encoded = {"" if "xn" in domains else domain for domain in domains}
+    return or_(
+        *(text.icontains(word, autoescape=True) for text in texts for word in words),
+        *(
+            and_(text.contains("=?"), text.icontains(domain, autoescape=True))
+            for text in texts
+            for domain in encoded
+        ),
+    )
 
 
 def _first_word(key: str) -> str:
@@ -277,18 +289,21 @@ def _without_domains(summary: str, domains: Sequence[str]) -> str:
     return msgspec.json.encode(replace(before, domains=kept)).decode()
 
 
-def removals_under_way(store: Store, keys: Sequence[str]) -> int:
-    """Count removals from SES's list that a worker carries out at this moment."""
-    with store.reading() as connection:
+def drop_removals(store: Store, keys: Sequence[str]) -> tuple[list[Trace], int]:
+    """Delete removals from SES's list that no worker carries out now; count the others.
+
+    What stays cannot be begun by another worker meanwhile, which would write about the person.
+    """
+    with store.writing() as connection:
         now = moment(connection)
-        under_way = and_(
-            outbox.c.claim.is_not(None),
-            outbox.c.kind == EffectKind.REMOVAL.value,
-            outbox.c.due_at > now,
-            outbox.c.recipient.in_(keys),
-        )
-        query = select(func.count()).select_from(outbox).where(under_way)
-        return int(connection.execute(query).scalar_one())
+        theirs = and_(outbox.c.kind == EffectKind.REMOVAL.value, outbox.c.recipient.in_(keys))
+        is_free = or_(outbox.c.claim.is_(None), outbox.c.due_at <= now)
+        free = select(outbox.c.id).where(theirs, is_free).with_for_update()
+        ids = list(connection.execute(free).scalars())
+        connection.execute(delete(outbox).where(outbox.c.id.in_(ids)))
+        rest = select(func.count()).select_from(outbox).where(theirs)
+        under_way = int(connection.execute(rest).scalar_one())
+    return [Trace(place=outbox.name, id=each, fate=Fate.DELETED) for each in ids], under_way
 
 
 def delete_removals(store: Store, keys: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from worker.core.policy import Policy
 from worker.core.privacy import PrivacyKey
 from worker.core.tombstones import barred_by
 from worker.store import Store
-from worker.store.forgetting import tombstones_of
+from worker.store.forgetting import see_tombstones, tombstones_of
 from worker.store.on_record import (
     fold_new,
     keep_first_records,
@@ -112,6 +112,7 @@ def _import_batch(
     counts = Imported(unchanged=len(batch) - len(rows))
     with store.writing() as connection:
         keep_workers_out(connection, [row["email_key"] for row in rows])
+        see_tombstones(connection)  # else a user could be forgotten, and written without a block
         new: list[Values] = []
         for start in range(0, len(rows), ROWS_IN_A_STATEMENT):
             counts += _import_rows(connection, rows[start : start + ROWS_IN_A_STATEMENT], new)

@@ -290,7 +290,7 @@ class PostgresqlStore:
         if not_ours := vacuum(self.url):
             raise Refused(
                 "the files of the tables still have the deleted rows, which another role owns; as "
-                f"that role: VACUUM {', '.join(not_ours)}"
+                f"that role: VACUUM (ANALYZE) {', '.join(not_ours)}"
             )
         return ""
 

@@ -1,5 +1,7 @@
 """Removes deleted rows from the tables' files, as far as the role may.
 
+`ANALYZE`, for the planner's statistics (`pg_stats`) hold samples of the columns, so addresses.
+
 `VACUUM` of a table belongs to its owner; of other tables it would only warn. It runs outside of any
 transaction, for as long as it takes.
 
@@ -44,5 +46,5 @@ def vacuum(url: str) -> Sequence[str]:
         not_ours = [name for (name,) in session.execute(_NOT_OURS, (list(TABLES),))]
         ours = [name for name in TABLES if name not in not_ours]
         if ours:
-            session.execute(f"VACUUM {', '.join(ours)}")
+            session.execute(f"VACUUM (ANALYZE) {', '.join(ours)}")
     return not_ours

@@ -48,10 +48,10 @@ _MARGIN = timedelta(days=1)
 _FOR_EVER = 2**31 - 1
 _THE_BEGINNING = datetime(1970, 1, 1).date()  # noqa: DTZ001 a date has no zone
 _TRIES = 3
-_MOST_LOOKED_AT = 1_000
-"""Events of an address, by which it is decided whether an old one is still needed."""
 _TURN = "purge_turn"
 """Of the row in `progress` that each bite changes whose events go because others stay."""
+_MOST_LOOKED_AT = 1_000
+"""Events of an address, by which it is decided whether an old one is still needed."""
 _COLUMNS = len(Recorded.__struct_fields__)
 _PAGE = f"""
     SELECT {RECORDED_COLUMNS}, dedupe_key, route_key, claimed_at FROM events
@@ -239,8 +239,8 @@ class EventsPurge:
         if asked:
             by_key = _by_key(events_of(connection, sorted(asked)))
             for key in asked:
-                left = [each for each in by_key.get(key, []) if each.id not in self._gone]
-                events = _newest(left, goes[key])
+                found_here = [each for each in by_key.get(key, []) if each.id not in self._gone]
+                events = _newest(found_here, goes[key])
                 goes[key] -= required(events, goes[key], self._policy, self._limits.now)
         relying = frozenset(id_ for key in asked for id_ in goes[key])
         return {id_ for ids in goes.values() for id_ in ids}, relying

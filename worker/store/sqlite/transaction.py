@@ -54,7 +54,7 @@ _KNOWN_KEYS = f"""
     UNION ALL
     SELECT value FROM progress WHERE name = 'purged_until'
     UNION ALL
-    SELECT * FROM (SELECT '{KEY_ID_MARK}' || key_id FROM forgotten LIMIT 1)
+    SELECT * FROM (SELECT key_id || '{KEY_ID_MARK}' FROM forgotten LIMIT 1)
 """
 _TOMBSTONE = f"SELECT {', '.join(TOMBSTONE_COLUMNS)} FROM forgotten WHERE digest = ?"
 _STRENGTHEN = """
@@ -175,8 +175,8 @@ class SqliteTransaction:
         found = {key for (key,) in self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))}
         if not found:  # nearly always, unless something was purged, or somebody forgotten
             return found
-        if marks := [key for key in found if key.startswith(KEY_ID_MARK)]:
-            self.key_id = marks[0].removeprefix(KEY_ID_MARK)
+        if marks := [key for key in found if key.endswith(KEY_ID_MARK)]:
+            self.key_id = marks[0].removesuffix(KEY_ID_MARK)
             found.difference_update(marks)
         return with_kept(found, feedback, self._kept_keys)
 
