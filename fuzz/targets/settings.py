@@ -8,6 +8,7 @@ from pathlib import Path
 from fuzz.texts import ROOT, joined, parts_of
 from worker.core.errors import Misconfigured
 from worker.settings.loading import all_keys, load_settings
+from worker.settings.origins import shown_settings
 
 CODE = ("worker.settings",)
 SECRET = "xoxb-CANARY-5e0f"
@@ -44,6 +45,7 @@ def check(data: bytes) -> None:
         assert SECRET not in told, told
     else:
         assert SECRET not in repr(settings)
+        assert SECRET not in repr(shown_settings(settings, environment, _FILE))
         settings.as_policy()
     finally:
         _FILE.unlink()

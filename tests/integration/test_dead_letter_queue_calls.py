@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from support.dead import fill
 from support.scripted import Scripted, answer
 
@@ -11,6 +12,7 @@ from worker.core.dead_letter import dead_letter_from_queue
 from worker.core.model import DeadLetter, Reason
 from worker.sqs.dead_letter_queue import DeadLetterQueue, Move, SourceQueue
 from worker.sqs.queue import NoSuchQueue, Queue
+from worker.sqs.queue.setting_aside import entries_that_fit
 from worker.timing import clock
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback-dlq"
@@ -210,3 +212,13 @@ def test_a_dead_letter_is_there_if_sqs_gives_it_an_id_and_does_not_call_it_faile
         queue = Queue(f"{URL}-source", region="eu-west-1", dead_letter_url=URL)
         assert queue.send_dead_letters(dead_letters) == [dead_letters[0][0]]
         assert queue.send_dead_letters(dead_letters) == []
+
+
+@pytest.mark.parametrize("value", [{"StringValue": "é" * 50_000}, {"BinaryValue": b"x" * 100_000}])
+def test_a_call_takes_as_many_as_sqs_does_with_their_attributes(message, value):
+    """SQS counts bytes, of the attributes as well, and would refuse the whole call."""
+    attributes = {"theirs": {"DataType": "String", **value}}
+    received = replace(message("é" * 50_000), attributes=attributes)
+    entries = entries_that_fit([(received, DeadLetter(Reason.NOT_JSON))] * 10, URL)
+    assert [entry["Id"] for entry in entries] == ["0", "1", "2", "3", "4"]
+    assert all(entry["MessageAttributes"].keys() >= {"theirs"} for entry in entries)
