@@ -35,6 +35,8 @@ def check(data: bytes) -> None:
     toml, section, key, value = parts_of(data, 4)
     _FILE.write_bytes(toml.encode("utf-8", "surrogateescape" if toml.isascii() else "replace"))
     environment = {**_SECRETS, "AWS_REGION": "eu-west-1"}
+    if len(data) % 2:
+        environment["SES_WORKER_PRIVACY__KEY"] = SECRET  # too short, and not to be repeated
     if section and "\0" not in section + key + value:
         environment[f"SES_WORKER_{section}__{key}"] = value
     try:
