@@ -229,3 +229,11 @@ def test_an_announcement_of_a_clock_that_was_ahead_begins_anew():
     now = mail.NOW + 200 * DAY
     found = announced(ahead, now - 90 * DAY, now, has_older=True)
     assert found == Announced(through=mail.NOW, since=now, cutoff=now - 90 * DAY)
+
+
+def test_however_slow_a_disk_is_a_bite_has_twenty_rows():
+    """A commit takes as long for fewer."""
+    pace = Pace()
+    for _ in range(10):
+        pace._note(1.0)
+    assert pace.rows == 20
