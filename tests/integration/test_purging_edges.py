@@ -16,6 +16,7 @@ from worker.core.policy import Policy
 from worker.core.retention import Announced, Retention, announced
 from worker.process import process
 from worker.store.purging import Faster, Pace, Purge
+from worker.store.purging import events as events_purge
 from worker.store.purging.events import EventsPurge, Limits
 from worker.store.schema import Moment
 from worker.store.users import import_users
@@ -108,7 +109,12 @@ def purging_events(store, now, after=0):
     return purge_
 
 
-def test_of_two_purges_at_once_none_removes_what_the_other_relies_on(store, message):
+@pytest.mark.parametrize("many", [500, 1])
+def test_of_two_purges_at_once_none_removes_what_the_other_relies_on(
+    store, message, monkeypatch, many
+):
+    """Also if an address has so many events that the other remembers what must stay."""
+    monkeypatch.setattr(events_purge, "MANY", many)
     bodies = [mail.complaint(STRANGER, feedback_id=name, message_id=name) for name in "ab"]
     process(
         [message(body) for body in [*bodies, mail.bounce(JOE, feedback_id="z", message_id="z")]],
@@ -117,7 +123,10 @@ def test_of_two_purges_at_once_none_removes_what_the_other_relies_on(store, mess
     )
     now = mail.NOW + 300 * DAY
     one, other = purging_events(store, now), purging_events(store, now, after=1)
-    plans = [purge_._plan(1, careful=False) for purge_ in (one, other)]
+    plans = []
+    for purge_ in (one, other):
+        page = purge_._page(1)
+        plans.append(purge_._plan(page, page.rows, careful=False))
     assert [[row.event.id for row in plan.rows] for plan in plans] == [[1], [2]]
     with store.writing() as connection:
         one._write(connection, plans[0])
