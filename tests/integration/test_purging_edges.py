@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from integration.test_folding import folded, records, rows
-from integration.test_purging import STRANGER, blocked, count, purge, with_newest
+from integration.test_purging import STRANGER, barred, blocked, count, purge, with_newest
 from sqlalchemy import bindparam, text
 from support import mail
 from support.lanes import SLACK
@@ -246,3 +246,37 @@ def test_however_slow_a_disk_is_a_bite_has_twenty_rows():
     for _ in range(10):
         pace._note(1.0)
     assert pace.rows == 20
+
+
+def test_the_bounce_without_which_a_refusal_would_pause_stays(store, message):
+    process([message(mail.bounce(STRANGER, feedback_id="a", message_id="a"))], store, Policy())
+    at = mail.NOW + 299 * DAY
+    refused = mail.bounce(
+        STRANGER, feedback_id="b", message_id="b", subtype="Suppressed", at=at.isoformat()
+    )
+    arrived(store, message, refused, at)
+    before = barred(store)
+    purge(store, Policy(), mail.NOW + 300 * DAY)
+    assert count(store, "events") == 2
+    assert barred(store) == before
+
+
+WITH_MEMORY = Policy(repeat_pause=90 * DAY)
+
+
+@pytest.mark.parametrize("policy", [WITH_MEMORY, Policy(shadow=WITH_MEMORY)])
+def test_a_bounce_at_which_a_policy_may_look_stays_118_days_after_its_pause(store, message, policy):
+    process([message(mail.bounce(JANE, at=mail.NOW.isoformat()))], store, policy)
+    for days, left in ((147, 1), (149, 0)):
+        purge(store, policy, mail.NOW + days * DAY + timedelta(hours=1))
+        execute(store, "DELETE FROM progress WHERE name = 'retention'")
+        assert count(store, "events") == left, days
+
+
+def test_an_event_that_came_late_stays_until_it_is_kept_long_enough(store, message):
+    late = mail.bounce(JANE, at=(mail.NOW - 200 * DAY).isoformat())
+    arrived(store, message, late, mail.NOW)
+    purge(store, Policy(), mail.NOW + 89 * DAY)
+    assert count(store, "events") == 1
+    purge(store, Policy(), mail.NOW + 97 * DAY)
+    assert count(store, "events") == 0
