@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,6 +27,7 @@ from worker.core.policy import Policy
 from worker.core.retention import Retention
 from worker.process import process
 from worker.store.purging import Purge
+from worker.store.purging import events as events_purge
 from worker.store.schema import Moment
 from worker.store.users import import_users, remove_users
 from worker.timing import clock
@@ -103,10 +105,12 @@ def forgotten(store):
     days=st.sampled_from([1, 7, 30, 90, 365]),
     ahead=st.sampled_from([0, 0, 0, 3, 40, 200]),
     twice=st.booleans(),
+    many=st.sampled_from([500, 0]),
 )
 def test_after_a_purge_whatever_is_seen_again_is_a_duplicate_and_nobody_s_answer_changes(
-    store, message, work, policy, days, ahead, twice
+    store, message, work, policy, days, ahead, twice, many
 ):
+    """`many`: of an address with more events than so many all are judged at once."""
     forgotten(store)
     list(import_users(store, rows([JANE]), policy))
     store.keep_policy(as_kept(policy))
@@ -116,8 +120,9 @@ def test_after_a_purge_whatever_is_seen_again_is_a_duplicate_and_nobody_s_answer
 
     now = clock.wall() + ahead * DAY
     retention = Retention(events=days * DAY, messages=DAY, keys=max(400, days) * DAY)
-    for _ in range(1 + twice):
-        purge(store, policy, now, retention)
+    with patch.object(events_purge, "MANY", many):
+        for _ in range(1 + twice):
+            purge(store, policy, now, retention)
     assert records(store) == before
     if not ahead:
         assert barred(store) == answers

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from integration.test_folding import folded, records, rows
-from integration.test_purging import STRANGER, blocked, count, purge, with_newest
+from integration.test_purging import STRANGER, barred, blocked, count, purge, with_newest
 from sqlalchemy import bindparam, text
 from support import mail
 from support.lanes import SLACK
@@ -16,6 +16,7 @@ from worker.core.policy import Policy
 from worker.core.retention import Announced, Retention, announced
 from worker.process import process
 from worker.store.purging import Faster, Pace, Purge
+from worker.store.purging import events as events_purge
 from worker.store.purging.events import EventsPurge, Limits
 from worker.store.schema import Moment
 from worker.store.users import import_users
@@ -108,7 +109,12 @@ def purging_events(store, now, after=0):
     return purge_
 
 
-def test_of_two_purges_at_once_none_removes_what_the_other_relies_on(store, message):
+@pytest.mark.parametrize("many", [500, 1])
+def test_of_two_purges_at_once_none_removes_what_the_other_relies_on(
+    store, message, monkeypatch, many
+):
+    """Also if an address has so many events that the other remembers what must stay."""
+    monkeypatch.setattr(events_purge, "MANY", many)
     bodies = [mail.complaint(STRANGER, feedback_id=name, message_id=name) for name in "ab"]
     process(
         [message(body) for body in [*bodies, mail.bounce(JOE, feedback_id="z", message_id="z")]],
@@ -117,7 +123,10 @@ def test_of_two_purges_at_once_none_removes_what_the_other_relies_on(store, mess
     )
     now = mail.NOW + 300 * DAY
     one, other = purging_events(store, now), purging_events(store, now, after=1)
-    plans = [purge_._plan(1, careful=False) for purge_ in (one, other)]
+    plans = []
+    for purge_ in (one, other):
+        page = purge_._page(1)
+        plans.append(purge_._plan(page, page.rows, careful=False))
     assert [[row.event.id for row in plan.rows] for plan in plans] == [[1], [2]]
     with store.writing() as connection:
         one._write(connection, plans[0])
@@ -229,3 +238,45 @@ def test_an_announcement_of_a_clock_that_was_ahead_begins_anew():
     now = mail.NOW + 200 * DAY
     found = announced(ahead, now - 90 * DAY, now, has_older=True)
     assert found == Announced(through=mail.NOW, since=now, cutoff=now - 90 * DAY)
+
+
+def test_however_slow_a_disk_is_a_bite_has_twenty_rows():
+    """A commit takes as long for fewer."""
+    pace = Pace()
+    for _ in range(10):
+        pace._note(1.0)
+    assert pace.rows == 20
+
+
+def test_the_bounce_without_which_a_refusal_would_pause_stays(store, message):
+    process([message(mail.bounce(STRANGER, feedback_id="a", message_id="a"))], store, Policy())
+    at = mail.NOW + 299 * DAY
+    refused = mail.bounce(
+        STRANGER, feedback_id="b", message_id="b", subtype="Suppressed", at=at.isoformat()
+    )
+    arrived(store, message, refused, at)
+    before = barred(store)
+    purge(store, Policy(), mail.NOW + 300 * DAY)
+    assert count(store, "events") == 2
+    assert barred(store) == before
+
+
+WITH_MEMORY = Policy(repeat_pause=90 * DAY)
+
+
+@pytest.mark.parametrize("policy", [WITH_MEMORY, Policy(shadow=WITH_MEMORY)])
+def test_a_bounce_at_which_a_policy_may_look_stays_118_days_after_its_pause(store, message, policy):
+    process([message(mail.bounce(JANE, at=mail.NOW.isoformat()))], store, policy)
+    for days, left in ((147, 1), (149, 0)):
+        purge(store, policy, mail.NOW + days * DAY + timedelta(hours=1))
+        execute(store, "DELETE FROM progress WHERE name = 'retention'")
+        assert count(store, "events") == left, days
+
+
+def test_an_event_that_came_late_stays_until_it_is_kept_long_enough(store, message):
+    late = mail.bounce(JANE, at=(mail.NOW - 200 * DAY).isoformat())
+    arrived(store, message, late, mail.NOW)
+    purge(store, Policy(), mail.NOW + 89 * DAY)
+    assert count(store, "events") == 1
+    purge(store, Policy(), mail.NOW + 97 * DAY)
+    assert count(store, "events") == 0

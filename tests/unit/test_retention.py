@@ -3,7 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support import mail
+from support.examples import examples
 from support.remembering import DAY
 
 from worker.core.decode import decode
@@ -12,7 +15,15 @@ from worker.core.keys import kept_key
 from worker.core.model import FORGIVENESS, REINSTATEMENT
 from worker.core.policy import Policy
 from worker.core.purged import mark_of, with_kept
-from worker.core.retention import Announced, Fate, Judge, announced, required
+from worker.core.retention import (
+    Announced,
+    Fate,
+    Judge,
+    _answers,
+    announced,
+    required,
+    required_of_many,
+)
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 LIMIT = NOW - 90 * DAY
@@ -59,6 +70,11 @@ class TestAnnouncements:
         assert (leapt.through, leapt.since) == (LIMIT, NOW + year)
         corrected = announced(leapt, LIMIT + DAY, NOW + DAY, has_older=True)
         assert corrected.through == LIMIT + DAY
+
+    def test_a_clock_that_leaps_while_something_is_announced_removes_a_month_more_at_most(self):
+        first, year = Announced(since=NOW, cutoff=LIMIT), 365 * DAY
+        leapt = announced(first, LIMIT + year, NOW + year, has_older=True)
+        assert leapt == Announced(through=LIMIT + 31 * DAY)
 
     def test_an_announcement_by_a_clock_that_was_ahead_begins_anew(self):
         ahead = Announced(since=NOW + 300 * DAY, cutoff=LIMIT + 300 * DAY)
@@ -144,3 +160,62 @@ class TestKeys:
         keys = {key for item in (*old, *undated) for key in (item.dedupe_key, item.route_key)}
         assert found == {"known", *keys}
         assert set(asked) == set(map(kept_key, keys))
+
+
+MADE = st.lists(
+    st.builds(
+        dict,
+        days_ago=st.integers(1, 400),
+        made=st.sampled_from(
+            [
+                {"kind": "complaint", "type_": "abuse", "subtype": None},
+                {"kind": REINSTATEMENT, "type_": None, "subtype": None},
+                {"kind": FORGIVENESS, "type_": None, "subtype": None},
+                {},
+                {"subtype": "Suppressed"},
+                {"type_": "Transient"},
+            ]
+        ),
+        is_asked=st.booleans(),
+    ),
+    max_size=14,
+)
+
+
+class TestOfMany:
+    @pytest.mark.hypothesis
+    @settings(max_examples=examples(300), deadline=None)
+    @given(made=MADE, pause=st.sampled_from([1, 30, 90, 200]))
+    def test_without_what_goes_the_answer_is_what_it_was_and_nobody_is_free_on_the_way(
+        self, made, pause
+    ):
+        policy = Policy(hard_bounce_pause=pause * DAY)
+        judge = Judge(policy, NOW)
+        given_ = [event(id_, each["days_ago"], **each["made"]) for id_, each in enumerate(made, 1)]
+        old = [
+            each.id
+            for each, how in zip(given_, made, strict=True)
+            if how["days_ago"] > 90
+            and judge.fate(each, is_refused_lately=how["is_asked"]) is not Fate.STAYS
+        ]
+        stay = required_of_many(lambda: ((each, each.id in old) for each in given_), policy, NOW)
+        goes = [] if stay is None else [id_ for id_ in old if id_ not in stay]
+        wanted = _answers(given_, policy, NOW)
+        for number in range(len(goes) + 1):
+            left = [each for each in given_ if each.id not in goes[:number]]
+            for before, after in zip(wanted, _answers(left, policy, NOW), strict=True):
+                assert after.reason or not before.reason, "unblocked on the way"
+        assert _answers(left, policy, NOW) == wanted
+
+    def test_of_a_complaint_among_many_bounces_only_that_stays(self):
+        bar = event(1, 300, kind="complaint", type_="abuse", subtype=None)
+        events = [bar, *(event(id_, 200) for id_ in range(2, 200))]
+        assert required_of_many(lambda: ((each, True) for each in events), Policy(), NOW) == {1}
+
+    def test_a_reinstatement_stays_with_the_newest_complaint_that_it_lifted(self):
+        events = [
+            *(event(id_, 300, kind="complaint", type_="abuse", subtype=None) for id_ in (1, 2)),
+            event(3, 200, kind=REINSTATEMENT),
+        ]
+        found = required_of_many(lambda: ((each, True) for each in events), Policy(), NOW)
+        assert found == {2, 3}

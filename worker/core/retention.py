@@ -1,13 +1,13 @@
 """How long what is kept, and what is kept longer because it still serves. Pure."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
 from msgspec import Struct
 
 from worker.core.backtesting import Bar, bar_of
-from worker.core.folding import Recorded, blank, feedback_of, fold
+from worker.core.folding import Fold, Recorded, blank, feedback_of
 from worker.core.model import FORGIVENESS, REINSTATEMENT, Action, Kind, User
 from worker.core.pausing import later
 from worker.core.policy import REPEATS_WITHIN, Policy, Rule, rule_for
@@ -21,6 +21,8 @@ LATE = timedelta(days=28)
 """How late an event may arrive: 14 days in a queue, and 14 in a dead-letter queue."""
 MOST_TRIED = 50
 """Events of an address that are tried as the single event to keep."""
+MOST_TRIED_OF_MANY = 4
+"""The same of an address with many events: all are read for each."""
 _ANYBODY = User(email="", email_key="")
 _KINDS = frozenset(kind.value for kind in Kind)
 _PAUSES = (Action.HARD_BOUNCE, Action.SOFT_BOUNCE)
@@ -154,12 +156,77 @@ def _may_bar(event: Recorded) -> bool:
     return event.kind in _KINDS
 
 
-def _answers(events: Iterable[Recorded], policy: Policy, now: datetime) -> tuple[Bar, Bar]:
-    """Return whether mail may go to a stranger, and to the user that the stranger would be.
+class _Answers:
+    """Whether mail may go to a stranger, and to the user that the stranger would be.
 
     The view `do_not_mail` does not know that a stranger was reinstated.
     """
-    given = list(events)
-    key = given[0].recipient if given else ""
-    strange = fold(blank(key), (each for each in given if each.kind != REINSTATEMENT), policy)
-    return bar_of(strange, now), bar_of(fold(blank(key), given, policy), now)
+
+    def __init__(self, policy: Policy) -> None:
+        self._stranger, self._user = Fold(blank(""), policy), Fold(blank(""), policy)
+
+    def add(self, event: Recorded) -> None:
+        if event.kind != REINSTATEMENT:
+            self._stranger.add(event)
+        self._user.add(event)
+
+    def at(self, now: datetime) -> tuple[Bar, Bar]:
+        return bar_of(self._stranger.user, now), bar_of(self._user.user, now)
+
+
+def _answers(events: Iterable[Recorded], policy: Policy, now: datetime) -> tuple[Bar, Bar]:
+    answers = _Answers(policy)
+    for event in events:
+        answers.add(event)
+    return answers.at(now)
+
+
+class _Likely:
+    """Of each shape of old events the newest: one of them, or all, are likely to be enough."""
+
+    def __init__(self) -> None:
+        self._newest: dict[tuple[object, ...], Recorded] = {}
+
+    def add(self, event: Recorded) -> None:
+        shape = (
+            event.kind, event.type, event.subtype, event.fault, event.mentions_spam,
+            event.out_of_office, event.permanent_status,
+        )  # fmt: skip
+        self._newest.pop(shape, None)
+        self._newest[shape] = event
+        if len(self._newest) > MOST_TRIED:
+            del self._newest[next(iter(self._newest))]
+
+    def sets(self) -> list[frozenset[int]]:
+        newest = list(self._newest.values())
+        bars = [event for event in reversed(newest) if _may_bar(event)]
+        alone = [frozenset({event.id}) for event in bars[:MOST_TRIED_OF_MANY]]
+        return [*alone, frozenset(event.id for event in newest)]
+
+
+def required_of_many(
+    read: Callable[[], Iterable[tuple[Recorded, bool]]], policy: Policy, now: datetime
+) -> frozenset[int] | None:
+    """Return the ids of the old events of an address that must stay; None: all of them.
+
+    As `required`, for an address with more events than shall be in memory: `read` reads them in the
+    order of ids, each with whether it is old, twice at most. It is judged once, and then the old
+    ones go in the order of ids. So on the way there no reinstatement is left whose complaint after
+    it is gone, and a purge that is killed on the way has unblocked nobody.
+    """
+    whole, rest, likely = _Answers(policy), _Answers(policy), _Likely()
+    for event, is_old in read():
+        whole.add(event)
+        if is_old:
+            likely.add(event)
+        else:
+            rest.add(event)
+    wanted = whole.at(now)
+    if rest.at(now) == wanted:
+        return frozenset()
+    tried = [(ids, _Answers(policy)) for ids in likely.sets()]
+    for event, is_old in read():
+        for ids, answers in tried:
+            if not is_old or event.id in ids:
+                answers.add(event)
+    return next((ids for ids, answers in tried if answers.at(now) == wanted), None)

@@ -1,12 +1,13 @@
 """Reads events on record for a fold: of some addresses, or of all in the order of addresses."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, TextClause, bindparam, func, select, text
+from sqlalchemy import Connection, Row, TextClause, bindparam, func, select, text
 from sqlalchemy.dialects import postgresql
 
 from worker.core.folding import FirstRecord, Recorded
@@ -34,6 +35,24 @@ _OF_MANY = f"""
 _OF_THESE = (
     f"SELECT {RECORDED_COLUMNS} FROM events WHERE recipient = ANY(:keys) ORDER BY recipient, id"
 )
+_NEAR = {
+    "sqlite": "SELECT value FROM json_each(:keys)",
+    "postgresql": "SELECT value FROM json_array_elements_text(CAST(:keys AS json))",
+}
+"""Addresses, as JSON."""
+# Joined with nothing, so that the ids are looked up, and not all events of the address.
+_BETWEEN = """
+    SELECT {columns} FROM events WHERE id > :after AND id <= :last AND recipient || '' IN ({keys})
+"""
+_FAR = """
+    SELECT {columns} FROM events JOIN (
+        SELECT value ->> 0 AS key, CAST(value ->> 1 AS bigint) AS after,
+            CAST(value ->> 2 AS bigint) AS last
+        FROM json_array_elements(CAST(:these AS json))
+    ) AS spans ON recipient = key AND id + 0 > after AND id + 0 <= last
+"""
+NEAR = 4_000
+"""So many ids are looked through rather than all events of an address."""
 _WITH_IDS = f"SELECT {RECORDED_COLUMNS} FROM events WHERE id IN :ids ORDER BY id"
 _OF_ALL = f"SELECT {RECORDED_COLUMNS} FROM events WHERE recipient <> ''"
 _SINCE = """
@@ -74,17 +93,84 @@ def newest_event(connection: Connection) -> int:
     return int(connection.execute(select(func.coalesce(func.max(events.c.id), 0))).scalar_one())
 
 
-def events_of(connection: Connection, keys: Sequence[str]) -> Iterator[Recorded]:
-    """Return the events of these addresses, those of each in the order of ids."""
+def events_of(
+    connection: Connection, keys: Sequence[str], *, streams: bool = False
+) -> Iterator[Recorded]:
+    """Return the events of these addresses, those of each in the order of ids.
+
+    `streams`: an address may have more of them than shall be in memory.
+    """
     if connection.dialect.name == "postgresql":
+        options = {"yield_per": ROWS_IN_A_FETCH} if streams else {}
         for some in _parts(keys):
-            yield from map(read_recorded, connection.execute(_these(), {"keys": some}))
+            rows = connection.execute(_these(), {"keys": some}, execution_options=options)
+            yield from map(read_recorded, rows)
     elif len(keys) <= FEW:
         for key in keys:
             yield from map(read_recorded, connection.execute(text(_OF_ONE), {"key": key}))
     else:
         found = connection.execute(text(_OF_MANY), {"keys": msgspec.json.encode(keys).decode()})
         yield from map(read_recorded, found)
+
+
+Spans = Mapping[str, tuple[int, int]]
+"""Of addresses, after which id, and up to which."""
+
+
+def events_between(connection: Connection, spans: Spans) -> Iterator[Recorded]:
+    """Return the events in these spans, in no order."""
+    near, far = _by_distance(spans)
+    for row in _near(connection, near, RECORDED_COLUMNS):
+        event = read_recorded(row)
+        after, last = near[event.recipient]
+        if after < event.id <= last:
+            yield event
+    if connection.dialect.name == "postgresql":
+        yield from map(read_recorded, _far(connection, far, RECORDED_COLUMNS))
+        return
+    for event in events_of(connection, sorted(far)):
+        after, last = far[event.recipient]
+        if after < event.id <= last:
+            yield event
+
+
+def count_between(connection: Connection, spans: Spans) -> Counter[str]:
+    """Count the events in these spans, by address, in PostgreSQL."""
+    near, far = _by_distance(spans)
+    found = Counter[str]()
+    for row in _near(connection, near, "recipient, id"):
+        after, last = near[row.recipient]
+        found[row.recipient] += after < row.id <= last
+    for row in _far(connection, far, "recipient, count(*) AS number", "GROUP BY recipient"):
+        found[row.recipient] = row.number
+    return found
+
+
+def _by_distance(spans: Spans) -> tuple[Spans, Spans]:
+    near = {key: (after, last) for key, (after, last) in spans.items() if last - after <= NEAR}
+    return near, {key: span for key, span in spans.items() if key not in near}
+
+
+def _near(connection: Connection, spans: Spans, columns: str) -> Iterable[Row[Any]]:
+    if not spans:
+        return ()
+    query = _BETWEEN.format(columns=columns, keys=_NEAR[connection.dialect.name])
+    values = {
+        "keys": msgspec.json.encode(sorted(spans)).decode(),
+        "after": min(after for after, _ in spans.values()),
+        "last": max(last for _, last in spans.values()),
+    }
+    return connection.execute(text(query), values)
+
+
+def _far(
+    connection: Connection, spans: Spans, columns: str, grouped: str = ""
+) -> Iterable[Row[Any]]:
+    if not spans:
+        return ()
+    these = [(key, after, last) for key, (after, last) in spans.items()]
+    values = {"these": msgspec.json.encode(these).decode()}
+    return connection.execute(text(f"{_FAR.format(columns=columns)} {grouped}"), values)
 
 
 def events_with(connection: Connection, ids: Sequence[int]) -> list[Recorded]:

@@ -216,11 +216,7 @@ class Purge:
         after = 0 if self._is_whole else self.state.events_after
         purge = self._events = EventsPurge(self._store, self._policy, limits, after=after)
         purge.begin()
-        if not dry_run:
-            yield from purge.bites(self.pace)
-            return
-        for planned in purge.planned(1_000):
-            yield Bite(table="events", rows=len(planned.rows), looked_at=planned.seen)
+        yield from purge.dry_run() if dry_run else purge.bites(self.pace)
 
     @property
     def kept(self) -> int:

@@ -14,8 +14,9 @@ from worker.store import Store
 
 TARGET_SECONDS = 0.015
 """How long a bite shall hold the writer; a slow disk must not make it more than 0.05 s."""
-FIRST, LEAST, MOST = 50, 5, 1_000
-"""Rows of a bite: of the first, and at least and at most."""
+FIRST, LEAST, MOST = 50, 20, 1_000
+"""Rows of a bite: of the first, and at least and at most. Fewer would only be more commits, which
+take as long."""
 _WORKING = "purging"
 """Of the row in `progress` that the process has locked which purges, in PostgreSQL."""
 _KEEP = """

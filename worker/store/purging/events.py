@@ -10,9 +10,8 @@ from operator import attrgetter
 from secrets import token_hex
 from typing import Any
 
-import msgspec
 from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 from sqlalchemy import Connection, bindparam, delete, insert, text
 
 from worker.core.folding import FirstRecord, Fold, Person, Recorded
@@ -21,7 +20,7 @@ from worker.core.model import Kind, User
 from worker.core.parsing import as_time
 from worker.core.policy import Policy
 from worker.core.purged import mark_of
-from worker.core.retention import LATE, Fate, Judge, required
+from worker.core.retention import LATE, Fate, Judge, required, required_of_many
 from worker.store import Store
 from worker.store.purging.biting import (
     Bite,
@@ -39,7 +38,15 @@ from worker.store.purging.needed import (
     refused_lately,
     with_events_up_to,
 )
-from worker.store.recorded import events_of, first_records_of, newest_event, records_of
+from worker.store.recorded import (
+    ROWS_IN_A_FETCH,
+    count_between,
+    events_between,
+    events_of,
+    first_records_of,
+    newest_event,
+    records_of,
+)
 from worker.store.rows import FEEDBACK_COLUMNS, RECORDED_COLUMNS, read_recorded
 from worker.store.schema import Moment, imported_users
 
@@ -50,8 +57,12 @@ _THE_BEGINNING = datetime(1970, 1, 1).date()  # noqa: DTZ001 a date has no zone
 _TRIES = 3
 _TURN = "purge_turn"
 """Of the row in `progress` that each bite changes whose events go because others stay."""
-_MOST_LOOKED_AT = 1_000
-"""Events of an address, by which it is decided whether an old one is still needed."""
+MANY = 500
+"""An address with more events is judged once in a sweep, and not for each page."""
+_MOST_KNOWN = 10_000
+"""So many such addresses at most are remembered."""
+_ROWS_OF_A_PAGE = 1_000
+"""Events that are judged at a time; they go in several bites."""
 _COLUMNS = len(Recorded.__struct_fields__)
 _PAGE = f"""
     SELECT {RECORDED_COLUMNS}, dedupe_key, route_key, claimed_at FROM events
@@ -59,12 +70,10 @@ _PAGE = f"""
 """
 # The sum keeps PostgreSQL from reading all events, from the last to the first, until one is old.
 _LAST_OLD = "SELECT coalesce(max(id + 0), 0) FROM events WHERE occurred_at < :cutoff"
-_COUNTS = """
-    SELECT recipient, count(*) FROM events JOIN (
-        SELECT value ->> 0 AS key, CAST(value ->> 1 AS bigint) AS last
-        FROM json_array_elements(CAST(:these AS json))
-    ) AS planned ON recipient = key AND id <= last
-    GROUP BY recipient
+_LEFT = "SELECT id FROM events WHERE id >= :first AND id <= :last"
+_OF_ONE = f"""
+    SELECT {RECORDED_COLUMNS}, dedupe_key, route_key, claimed_at FROM events_by_recipient
+    WHERE recipient = :key ORDER BY id
 """
 _KINDS = frozenset(kind.value for kind in Kind)
 _BLANK = Policy()
@@ -79,6 +88,34 @@ class Row(Struct, frozen=True):
     is_old: bool
 
 
+class Page(Struct, kw_only=True):
+    """Events that were judged, in the order of ids."""
+
+    rows: Sequence[Row]
+    goes: set[int]
+    relying: frozenset[int]
+    """Events that go because others of the address stay."""
+    of_people: dict[str, list[Recorded]]
+    last_of: dict[str, int]
+    """By address: the last event that goes."""
+    done: int = 0
+    """Rows that were dealt with."""
+
+    @property
+    def kept(self) -> int:
+        """How many are old, and stay."""
+        return sum(row.is_old and row.event.id not in self.goes for row in self.rows)
+
+    def some(self, most: int) -> Sequence[Row]:
+        """Return the next rows, of which so many go at most."""
+        left = most
+        for place in range(self.done, len(self.rows)):
+            left -= self.rows[place].event.id in self.goes
+            if left == 0:
+                return self.rows[self.done : place + 1]
+        return self.rows[self.done :]
+
+
 class Planned(Struct, frozen=True, kw_only=True):
     """What a bite removes, and what was true when it was planned."""
 
@@ -91,13 +128,15 @@ class Planned(Struct, frozen=True, kw_only=True):
     before: dict[str, FirstRecord]
     first: dict[str, FirstRecord]
     """The records with which folds of users then begin."""
-    counts: dict[str, tuple[int, int]]
-    """By user: up to which id events are a part of that record, and how many there are."""
+    spans: dict[str, tuple[int, int]]
+    """By user: after which id and up to which events are folded into that record."""
+    counts: dict[str, int]
+    """How many these are."""
     as_they_are: frozenset[str]
     """Users whose present record is that record."""
-    relying: frozenset[int] = frozenset()
-    """Events that go because others of the address stay."""
-    turn: str | None = None
+    relies: bool
+    """Whether some go because others of the address stay."""
+    turn: str | None
     """Of the last bite that removed such events."""
 
 
@@ -125,7 +164,11 @@ class EventsPurge:
         self._refused = self._earlier = Addresses()
         self._needed: frozenset[str] = frozenset()
         self._gone: set[int] = set()
-        """What plans that are not written have removed, as far as others rely on it."""
+        """What a dry run would have removed, as far as others rely on it."""
+        self._must_stay: dict[str, frozenset[int] | None] = {}
+        """What must stay of the addresses with many events; None: all."""
+        self._turn: str | None = None
+        """Of the last bite of any purge, by this or another process, on which that relies."""
 
     def begin(self) -> None:
         """Look up once what is the same for all bites."""
@@ -150,60 +193,67 @@ class EventsPurge:
             Faster: another process purges.
 
         """
+        page, failed = None, 0
         while self._after < self.upto:
-            planned = self._bite(pace)
+            page = page or self._page(_ROWS_OF_A_PAGE)
+            planned = self._plan(page, page.some(pace.rows), careful=failed > 0)
+            try:
+                if planned.rows:
+                    with pace.bite(self._store) as connection:
+                        turn = self._write(connection, planned)
+                    self._turn = turn
+            except Faster:
+                failed += 1
+                if failed == _TRIES:
+                    raise
+                page = None
+                continue
+            failed = 0
+            page = self._pass(page, planned)
             yield Bite(
                 table="events",
                 rows=len(planned.rows),
                 looked_at=planned.seen,
                 held_seconds=pace.held if planned.rows else 0.0,
             )
-            self._pass(planned)
 
-    def planned(self, rows: int) -> Iterator[Planned]:
-        """Plan all bites, and write none."""
+    def dry_run(self) -> Iterator[Bite]:
+        """Judge all, and remove none."""
         while self._after < self.upto:
-            planned = self._plan(rows, careful=False)
-            self._gone |= planned.relying
-            yield planned
-            self._pass(planned)
+            page = self._page(_ROWS_OF_A_PAGE)
+            self._gone |= page.relying
+            self.kept += page.kept
+            yield Bite(table="events", rows=len(page.goes), looked_at=len(page.rows))
+            self._after = page.rows[-1].event.id if page.rows else self.upto
 
-    def _bite(self, pace: Pace) -> Planned:
-        for attempt in range(_TRIES):
-            planned = self._plan(pace.rows, careful=attempt > 0)
-            if not planned.rows:
-                return planned
-            try:
-                with pace.bite(self._store) as connection:
-                    self._write(connection, planned)
-            except Faster:
-                if attempt + 1 == _TRIES:
-                    raise
-            else:
-                return planned
-        raise AssertionError("unreachable")
-
-    def _pass(self, planned: Planned) -> None:
+    def _pass(self, page: Page, planned: Planned) -> Page | None:
+        """Go on after a bite; return the page unless it is done."""
+        done = page.rows[page.done : page.done + planned.seen]
+        for row in done:
+            if row.event.id not in page.goes:
+                self._earlier.add(row.event.recipient)
+                self.kept += row.is_old
         self._after = planned.last
+        page.done += planned.seen
+        return page if page.done < len(page.rows) else None
 
-    def _plan(self, limit: int, *, careful: bool) -> Planned:
+    def _page(self, limit: int) -> Page:
         values = {"after": self._after, "upto": self.upto, "limit": limit}
         with self._store.reading() as connection:
             turn = read_progress(connection, _TURN)
-            found = [self._row(row) for row in connection.execute(text(_PAGE), values)]
-            if not found:
-                return Planned(
-                    rows=(), seen=0, last=self.upto, users={}, before={}, first={}, counts={},
-                    as_they_are=frozenset(),
-                )  # fmt: skip
-            goes, relying = self._going(connection, found)
-            staying = {row.event.recipient for row in found if row.event.id not in goes}
-            planned = self._beginnings(connection, found, goes, careful=careful)
-            planned = replace(planned, relying=relying, turn=turn)
-        for key in staying:
-            self._earlier.add(key)
-        self.kept += sum(row.is_old and row.event.id not in goes for row in found)
-        return planned
+            if turn != self._turn:  # another purge may have removed what was relied on
+                self._must_stay.clear()
+                self._turn = turn
+            rows = [self._row(row) for row in connection.execute(text(_PAGE), values)]
+            goes, relying = self._going(connection, rows)
+        of_people: dict[str, list[Recorded]] = {}
+        last_of: dict[str, int] = {}
+        for row in rows:
+            event = row.event
+            of_people.setdefault(event.recipient, []).append(event)
+            if event.id in goes:
+                last_of[event.recipient] = event.id
+        return Page(rows=rows, goes=goes, relying=relying, of_people=of_people, last_of=last_of)
 
     def _row(self, row: Sequence[Any]) -> Row:
         event = read_recorded(row[:_COLUMNS])
@@ -225,68 +275,114 @@ class EventsPurge:
         goes: dict[str, set[int]] = {}
         asked: set[str] = set()
         for row in found:
-            event = row.event
-            if not row.is_old or not self._needed.isdisjoint(row.keys):
+            event, fate = row.event, self._fate(row)
+            if fate is Fate.STAYS:
                 continue
-            if event.recipient:
-                refused = event.recipient in self._refused
-                fate = self._judge.fate(event, is_refused_lately=refused)
-                if fate is Fate.STAYS:
-                    continue
-                if fate is Fate.ASK:
-                    asked.add(event.recipient)
+            if fate is Fate.ASK:
+                asked.add(event.recipient)
             goes.setdefault(event.recipient, set()).add(event.id)
-        if asked:
-            by_key = _by_key(events_of(connection, sorted(asked)))
-            for key in asked:
-                found_here = [each for each in by_key.get(key, []) if each.id not in self._gone]
-                events = _newest(found_here, goes[key])
-                goes[key] -= required(events, goes[key], self._policy, self._limits.now)
-        relying = frozenset(id_ for key in asked for id_ in goes[key])
+        by_key, many = self._asked(connection, asked - self._must_stay.keys())
+        for key, events in by_key.items():
+            goes[key] -= required(events, goes[key], self._policy, self._limits.now)
+        for key in many:
+            self._judge_many(connection, key)
+        for key in goes.keys() & self._must_stay.keys():
+            stay = self._must_stay[key]
+            goes[key] -= goes[key] if stay is None else stay
+        relied_on = asked | self._must_stay.keys()
+        relying = frozenset(id_ for key in goes.keys() & relied_on for id_ in goes[key])
         return {id_ for ids in goes.values() for id_ in ids}, relying
 
-    def _beginnings(
-        self, connection: Connection, found: Sequence[Row], goes: set[int], *, careful: bool
-    ) -> Planned:
+    def _fate(self, row: Row) -> Fate:
+        if not row.is_old or not self._needed.isdisjoint(row.keys):
+            return Fate.STAYS
+        key = row.event.recipient
+        if not key:
+            return Fate.GOES
+        return self._judge.fate(row.event, is_refused_lately=key in self._refused)
+
+    def _asked(
+        self, connection: Connection, keys: set[str]
+    ) -> tuple[dict[str, list[Recorded]], list[str]]:
+        """Return the events of addresses, and the addresses that have too many."""
+        found: dict[str, list[Recorded]] = {key: [] for key in keys}
+        for event in events_of(connection, sorted(keys), streams=True):
+            events = found[event.recipient]
+            if len(events) <= MANY and event.id not in self._gone:
+                events.append(event)
+        many = sorted(key for key, events in found.items() if len(events) > MANY)
+        for key in many:
+            del found[key]
+        return found, many
+
+    def _judge_many(self, connection: Connection, key: str) -> None:
+        def read() -> Iterator[tuple[Recorded, bool]]:
+            found = connection.execute(
+                text(_OF_ONE), {"key": key}, execution_options={"yield_per": ROWS_IN_A_FETCH}
+            )
+            for each in found:
+                row = self._row(each)
+                id_ = row.event.id
+                if id_ not in self._gone:
+                    is_ahead = self._after < id_ <= self.upto
+                    yield row.event, is_ahead and self._fate(row) is not Fate.STAYS
+
+        if len(self._must_stay) >= _MOST_KNOWN:
+            self._must_stay.clear()
+        self._must_stay[key] = required_of_many(read, self._policy, self._limits.now)
+
+    def _plan(self, page: Page, some: Sequence[Row], *, careful: bool) -> Planned:
         """Compute with which record the fold of each user begins when these events are gone."""
-        of_people: dict[str, list[Recorded]] = {}
-        for row in found:
-            if row.event.recipient:
-                of_people.setdefault(row.event.recipient, []).append(row.event)
-        keys = {event.recipient for row in found if (event := row.event).id in goes} - {""}
-        users = records_of(connection, keys, lock=False)
-        before = first_records_of(connection, users)
+        rows = [row for row in some if row.event.id in page.goes]
+        keys = {row.event.recipient for row in rows} - {""}
+        with self._store.reading() as connection:
+            users = records_of(connection, keys, lock=False)
+            before = first_records_of(connection, users)
+            spans: dict[str, tuple[int, int]] = {}
+            for key in users:
+                after = before[key].after_event if key in before else 0
+                if after < page.last_of[key]:
+                    spans[key] = after, page.last_of[key]
+            again = self._read_again(connection, spans, careful=careful)
+            left = _left(connection, page) if spans else frozenset()
+            newest = newest_event(connection)
         first: dict[str, FirstRecord] = {}
-        counts: dict[str, tuple[int, int]] = {}
+        counts: dict[str, int] = {}
         as_they_are: set[str] = set()
-        more = {key for key in users if careful or key in self._earlier or self._policy.needs_past}
-        all_of = _by_key(events_of(connection, sorted(more))) if more else {}
-        newest = newest_event(connection)
-        for key, user in users.items():
-            last = max(event.id for event in of_people[key] if event.id in goes)
-            events = all_of.get(key, of_people[key]) if key in more else of_people[key]
+        for key, (after, last) in spans.items():
+            user, known = users[key], before.get(key)
+            events = again.get(key) or [each for each in page.of_people[key] if each.id in left]
             upto = [event for event in events if event.id <= last]
-            counts[key] = last, len(upto)
-            known = before.get(key)
-            if known and known.after_event >= last:
-                continue
+            counts[key] = sum(event.id > after for event in upto)
             person = Person(key, user, known)
             fold = _folded(person, upto, self._policy)
             begun = FirstRecord(fold.user, last)
-            if self._is_unsure(person, user, (known, begun), events, goes):
+            if self._is_unsure(person, user, (known, begun), events, page.goes):
                 as_they_are.add(key)
                 begun = FirstRecord(user, newest)
             first[key] = begun
         return Planned(
-            rows=[row for row in found if row.event.id in goes],
-            seen=len(found),
-            last=found[-1].event.id,
+            rows=rows,
+            seen=len(some),
+            last=some[-1].event.id if some else self.upto,
             users=users,
             before=before,
             first=first,
+            spans=spans,
             counts=counts,
             as_they_are=frozenset(as_they_are),
+            relies=any(row.event.id in page.relying for row in rows),
+            turn=self._turn,
         )
+
+    def _read_again(
+        self, connection: Connection, spans: dict[str, tuple[int, int]], *, careful: bool
+    ) -> dict[str, list[Recorded]]:
+        """Return the events of users of whom those of the page are not enough."""
+        if self._policy.needs_past:
+            return _by_key(events_of(connection, sorted(spans)))
+        more = {key: span for key, span in spans.items() if careful or key in self._earlier}
+        return _by_key(events_between(connection, more))
 
     def _is_unsure(
         self,
@@ -308,18 +404,20 @@ class EventsPurge:
         left = [event for event in events if event.id not in goes]
         return later.finished(_folded(later, left, self._policy).user) != wanted
 
-    def _write(self, connection: Connection, planned: Planned) -> None:
-        """Write a bite.
+    def _write(self, connection: Connection, planned: Planned) -> str | None:
+        """Write a bite; return the turn after it.
 
         Raises:
             Faster: what it was planned for is no longer true.
 
         """
-        if planned.relying:
+        turn = planned.turn
+        if planned.relies:
             # Another purge may have removed the events on which these rely.
-            if read_progress(connection, _TURN) != planned.turn:
+            if read_progress(connection, _TURN) != turn:
                 raise Faster
-            keep_progress(connection, _TURN, token_hex(8))
+            turn = token_hex(8)
+            keep_progress(connection, _TURN, turn)
         keys = {row.event.recipient for row in planned.rows} - {""}
         # This locks the users: nobody else adds an event of theirs, or makes a stranger a user.
         users = records_of(connection, keys, lock=True)
@@ -328,7 +426,7 @@ class EventsPurge:
         if changed or _after(first_records_of(connection, users)) != _after(planned.before):
             raise Faster
         if connection.dialect.name == "postgresql" and planned.counts:
-            _require_counts(connection, planned.counts)
+            _require_counts(connection, planned)
         until = max(self._limits.cutoff, *(row.event.occurred_at for row in planned.rows))
         note_purged_until(connection, mark_of(until + _MARGIN))
         kept = [(key, self._until(row.event)) for row in planned.rows for key in row.keys]
@@ -337,6 +435,7 @@ class EventsPurge:
         ids = [row.event.id for row in planned.rows]
         if delete_rows(connection, "events", ids) != len(ids):
             raise Faster
+        return turn
 
     def _until(self, event: Recorded) -> int:
         if self._limits.keys is None:
@@ -367,23 +466,19 @@ def _by_key(events: Iterable[Recorded]) -> dict[str, list[Recorded]]:
     return found
 
 
-def _newest(events: Sequence[Recorded], old: set[int]) -> Sequence[Recorded]:
-    """Return the newest events of an address, and the old ones that are asked about."""
-    if len(events) <= _MOST_LOOKED_AT:
-        return events
-    return [*(e for e in events[:-_MOST_LOOKED_AT] if e.id in old), *events[-_MOST_LOOKED_AT:]]
+def _left(connection: Connection, page: Page) -> frozenset[int]:
+    """Return which events of a page are still on record."""
+    values = {"first": page.rows[0].event.id, "last": page.rows[-1].event.id}
+    return frozenset(connection.execute(text(_LEFT), values).scalars())
 
 
 def _after(first: dict[str, FirstRecord]) -> dict[str, int]:
     return {key: record.after_event for key, record in first.items()}
 
 
-def _require_counts(connection: Connection, counts: dict[str, tuple[int, int]]) -> None:
+def _require_counts(connection: Connection, planned: Planned) -> None:
     """Make sure that no event was committed late, with a smaller id than those after it."""
-    these = msgspec.json.encode([(key, last) for key, (last, _) in counts.items()]).decode()
-    rows = connection.execute(text(_COUNTS), {"these": these})
-    found: dict[str, int] = {key: count for key, count in rows}  # noqa: C416
-    if found != {key: count for key, (_, count) in counts.items()}:
+    if count_between(connection, planned.spans) != planned.counts:
         raise Faster
 
 
