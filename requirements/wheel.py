@@ -1,7 +1,7 @@
 """Builds the wheel: byte for byte the same from the same files, wherever and whenever.
 
 Times come from the commit (or `SOURCE_DATE_EPOCH`), and modes from what the files are, not from the
-checkout.
+checkout or the umask.
 """
 
 import os
@@ -31,7 +31,8 @@ def build(source: Path, into: Path, epoch: int) -> Path:
         command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
         options = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(into), str(copy)]
         environment = os.environ | {"SOURCE_DATE_EPOCH": str(max(epoch, FIRST_TIME))}
-        subprocess.run([*command, *options], env=environment, check=True)  # noqa: S603 our own
+        # What setuptools writes itself has the mode that the umask leaves.
+        subprocess.run([*command, *options], env=environment, umask=0o022, check=True)  # noqa: S603
     (wheel,) = into.glob("ses_feedback_worker-*.whl")
     return wheel
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from importlib.metadata import PackageNotFoundError, version
 
 import pytest
@@ -175,23 +176,32 @@ class TestAudit:
 
 
 def test_a_wheel_is_the_same_bytes_whenever_and_wherever_it_is_built(tmp_path):
-    digests = []
-    for number, mode in enumerate((0o022, 0o077)):
-        checkout, into = tmp_path / f"checkout{number}", tmp_path / f"dist{number}"
-        checkout.mkdir()
-        into.mkdir()
-        for name in PARTS:
-            source = ROOT / name
-            copy = shutil.copytree if source.is_dir() else shutil.copy
-            copy(source, checkout / name)
-        for path in checkout.rglob("*.*"):
-            if path.is_file():
-                path.chmod(path.stat().st_mode & ~mode)
-                os.utime(path, (1_000_000_000 + number * 777, 1_000_000_000 + number * 777))
-        digests.append(
-            hashlib.sha256(build(checkout, into, 1_700_000_000).read_bytes()).hexdigest()
-        )
-    assert digests[0] == digests[1]
+    wheels = [built(tmp_path, number, mask) for number, mask in enumerate((0o022, 0o002, 0o077))]
+    digests = {hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels}
+    with zipfile.ZipFile(wheels[-1]) as wheel:
+        modes = {entry.external_attr >> 16 & 0o7777 for entry in wheel.infolist()}
+    assert len(digests) == 1
+    assert modes <= {0o644, 0o755, 0o664}
+
+
+def built(folder, number, mask):
+    """A wheel of a checkout of its own, by somebody with this umask."""
+    checkout, into = folder / f"checkout{number}", folder / f"dist{number}"
+    checkout.mkdir()
+    into.mkdir()
+    for name in PARTS:
+        source = ROOT / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, checkout / name)
+    for path in checkout.rglob("*.*"):
+        if path.is_file():
+            path.chmod(path.stat().st_mode & ~mask)
+            os.utime(path, (1_000_000_000 + number * 777, 1_000_000_000 + number * 777))
+    before = os.umask(mask)
+    try:
+        return build(checkout, into, 1_700_000_000)
+    finally:
+        os.umask(before)
 
 
 def test_the_linter_looks_for_what_is_dangerous_everywhere_but_in_tests():

@@ -1,5 +1,6 @@
 """Who else on this machine may read or write the files of the worker, as `check` says it."""
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -119,6 +120,20 @@ def test_the_keys_of_aws_that_everybody_may_read_are_wrong(look, folder, named):
     keys.chmod(0o644)
     (finding,) = look(**({"AWS_SHARED_CREDENTIALS_FILE": str(keys)} if named else {}))
     assert (finding.status, "AWS's keys" in finding.message) == ("wrong", True)
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder"])
+def test_only_regular_files_are_judged(look, folder, kind):
+    keys = {"device": Path("/dev/null"), "pipe": folder / "pipe", "folder": folder / "keys"}[kind]
+    if kind == "pipe":
+        os.mkfifo(keys)
+        keys.chmod(0o666)
+    elif kind == "folder":
+        keys.mkdir()
+        keys.chmod(0o777)
+    (finding,) = look(AWS_SHARED_CREDENTIALS_FILE=str(keys))
+    assert (finding.status, finding.fix) == ("ok", "")
+    assert "AWS's" not in finding.message
 
 
 def test_a_database_that_everybody_may_read_is_told(look):

@@ -243,6 +243,20 @@ def test_a_topic_that_ses_may_not_publish_to_lets_it(wiring, provision):
     assert [check["Sid"] for check in json.loads(found)["Statement"]] == ["theirs", "SesMayPublish"]
 
 
+def test_a_permission_of_ses_without_a_condition_is_left_and_reported(wiring, provision):
+    statement = {"Effect": "Allow", "Principal": {"Service": "ses.amazonaws.com"}, "Action": "sns:Publish", "Resource": TOPIC}  # fmt: skip
+    theirs = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    wiring.sns.set_topic_attributes(TopicArn=TOPIC, AttributeName="Policy", AttributeValue=theirs)
+    plan = provision()
+    assert output(plan) == []
+    assert (
+        "topic bounces: its policy lets SES of any account publish; check has the command"
+        in plan.left
+    )
+    found = wiring.sns.get_topic_attributes(TopicArn=TOPIC)["Attributes"]["Policy"]
+    assert json.loads(found) == json.loads(theirs)
+
+
 def test_a_topic_that_lets_ses_publish_for_others_gets_the_requested_accounts(wiring, provision):
     theirs = json.dumps({"Version": "2012-10-17", "Statement": [
         {"Sid": "theirs", "Effect": "Allow", "Principal": {"Service": "ses.amazonaws.com"},

@@ -276,6 +276,57 @@ class TestTopic:
         assert self.publishing().status == "ok"
         assert self.others == []
 
+    def test_a_permission_of_ses_without_a_condition_is_completed_and_not_removed(self):
+        sender = f"arn:aws:ses:{REGION}:111122223333:identity/a.example"
+        for senders_named in ((), (sender,)):
+            assert self.publishing(*senders_named, Condition={}).status == "ok"
+            (other,) = self.others
+            assert other.status == "wrong"
+            assert "do not remove it, since SES publishes by it" in other.message
+            assert "StringEquals aws:SourceAccount 111122223333" in other.message
+            assert f"aws:SourceArn arn:aws:ses:{REGION}:111122223333:*" in other.message
+            words = shlex.split(other.fix)
+            assert words[:3] == ["aws", "sns", "set-topic-attributes"]
+            given = dict(zip(words[3::2], words[4::2], strict=True))
+            assert given["--topic-arn"] == TOPIC
+            whole = TopicFacts(TOPIC, {"Policy": given["--attribute-value"]})
+            assert statuses(judge_topic(TOPIC, whole, queue(), senders_named)) == ["ok"]
+
+    def test_a_permission_of_ses_is_completed_for_the_accounts_that_send_and_the_rest_stays(self):
+        own = f"arn:aws:ses:{REGION}:111122223333:identity/a.example"
+        theirs = own.replace("111122223333", "444455556666")
+        open_to_ses = {"Effect": "Allow", "Principal": {"Service": "ses.amazonaws.com"}, "Action": "sns:Publish", "Resource": TOPIC}  # fmt: skip
+        policy = {"Version": "2012-10-17", "Statement": [owners := {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sns:*", "Resource": TOPIC}, open_to_ses]}  # fmt: skip
+        facts = TopicFacts(TOPIC, {"Policy": json.dumps(policy)})
+        _, found = judge_topic(TOPIC, facts, queue(), [own, theirs])
+        written = json.loads(shlex.split(found.fix)[-1])
+        assert written["Version"] == "2012-10-17"
+        assert written["Statement"] == [
+            owners,
+            open_to_ses
+            | {
+                "Condition": {
+                    "StringEquals": {"aws:SourceAccount": ["111122223333", "444455556666"]},
+                    "ArnLike": {
+                        "aws:SourceArn": [
+                            f"arn:aws:ses:{REGION}:{account}:*"
+                            for account in ("111122223333", "444455556666")
+                        ]
+                    },
+                }
+            },
+        ]
+
+    def test_no_fix_of_a_topics_policy_removes_all_by_which_ses_publishes(self):
+        for open_to in ({"Principal": "*"}, {"Principal": {"Service": ["ses.amazonaws.com", "s3.amazonaws.com"]}}):  # fmt: skip
+            self.publishing(Condition={}, **open_to)
+            assert self.others
+            for other in self.others:
+                assert other.fix == (
+                    "narrow it with StringEquals aws:SourceAccount 111122223333, or remove it if "
+                    "SES publishes by another statement"
+                )
+
     def test_a_topics_policy_about_another_topic_lets_nobody_in(self):
         assert self.publishing(Resource=f"{TOPIC}-old").status == "wrong"
 

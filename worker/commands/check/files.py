@@ -58,13 +58,18 @@ def _aws_credentials(environment: Mapping[str, str]) -> Path | None:
 def _of(
     what: str, path: Path, *, secrets: tuple[str, ...] = (), has_people: bool = False
 ) -> Iterator[FileFacts]:
-    """Yield what other users may do to a file; nothing if it is not there, or closed to us."""
+    """Yield what other users may do to a file; nothing if it is not there, or closed to us.
+
+    Nor for what is no regular file: everybody may write `/dev/null`, and nothing is in it.
+    """
     try:
         mode = path.stat().st_mode
         folders = [folder.stat().st_mode for folder in Path(os.path.realpath(path)).parents]
         # A symbolic link can be replaced in the folder where it is.
         folders += [folder.stat().st_mode for folder in path.absolute().parents]
     except OSError:
+        return
+    if not stat.S_ISREG(mode):
         return
     is_reachable = all(folder & _ENTER for folder in folders)
     is_writable = bool(mode & _WRITE) or any(map(_is_open, folders))

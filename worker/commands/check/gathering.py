@@ -19,8 +19,9 @@ from worker.topology.checks.facts import (
     read_arn,
     region_in_arn,
 )
+from worker.topology.checks.narrowing import SES
 from worker.topology.checks.statements import Caller
-from worker.topology.checks.topic import EVENTS, SES
+from worker.topology.checks.topic import EVENTS
 
 
 def dead_letter_queue(

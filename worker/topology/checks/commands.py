@@ -34,6 +34,18 @@ def set_subscription(arn: str, name: str, value: object) -> str:
     )
 
 
+def set_topic(arn: str, name: str, value: object) -> str:
+    """Set an attribute of a topic."""
+    return _aws(
+        "sns",
+        "set-topic-attributes",
+        region_in_arn(arn),
+        topic_arn=arn,
+        attribute_name=name,
+        attribute_value=value,
+    )
+
+
 def set_identity(identity: str, kind: str, topic: str) -> str:
     """Make SES publish an identity's bounces or complaints to a topic."""
     return _aws(

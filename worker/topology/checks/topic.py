@@ -17,13 +17,12 @@ from worker.topology.checks.facts import (
     read_arn,
 )
 from worker.topology.checks.findings import Check, Finding, some
+from worker.topology.checks.narrowing import PUBLISH, SES, lets_any_ses_in, narrow, narrowing
 from worker.topology.checks.statements import Caller, Statement, Verdict, judge, read_policy
 from worker.topology.checks.third_parties import Reach, third_parties
 
 TOPIC = Check("topic")
-SES = "ses.amazonaws.com"
 EVENTS = "events.amazonaws.com"
-PUBLISH = "sns:Publish"
 
 
 def judge_topic(
@@ -46,13 +45,32 @@ def judge_topic(
     if arn.endswith(".fifo"):
         message = f"{arn}: SES publishes to standard topics only"
         return [TOPIC.wrong(message, provision(queue.arn, arn.removesuffix(".fifo")))]
-    statements = read_policy(topic.attributes.get("Policy", ""))
+    policy = topic.attributes.get("Policy", "")
+    statements = read_policy(policy)
     if statements is None:
         return [TOPIC.unknown(f"{arn}: its policy cannot be read")]
     findings = [_by_rule(arn, statements, rule) for rule in rules]
     if senders or not rules:
         findings.append(_publishing(arn, statements, queue, senders))
-    return findings + list(_about_third_parties(arn, statements, [*senders, *rules]))
+    others = [one for one in statements if not lets_any_ses_in(one, arn)]
+    if len(others) < len(statements):
+        findings.append(_about_any_ses(arn, policy, senders))
+    return findings + list(_about_third_parties(arn, others, [*senders, *rules]))
+
+
+def _about_any_ses(arn: str, policy: str, senders: Sequence[str]) -> Finding:
+    """Report SES's own permission without a condition; SES publishes by it, so it must stay."""
+    conditions = [
+        f"{test} {key} {values if isinstance(values, str) else ', '.join(values)}"
+        for test, keys in narrowing(arn, senders).items()
+        for key, values in keys.items()
+    ]
+    message = (
+        f"{arn}: its policy also admits {SES} for any account: a publisher may forge bounces. "
+        f"This permission of SES has no condition: do not remove it, since SES publishes by it, "
+        f"but add {' and '.join(conditions)}"
+    )
+    return TOPIC.wrong(message, narrow(policy, arn, senders))
 
 
 def _about_third_parties(
@@ -67,13 +85,13 @@ def _about_third_parties(
         if account_in_arn(party.who) == own:
             continue  # SES's identities and rules of the account itself, now or later
         message = f"{arn}: its policy also admits {party.who}: a publisher may forge bounces"
-        fix = "remove it from the topic's policy"
         match party.reach:
             case Reach.SINGLE:
-                yield TOPIC.note(message, fix)
+                yield TOPIC.note(message, "remove it from the topic's policy")
             case Reach.MANY:
                 narrower = f"narrow it with StringEquals aws:SourceAccount {own}"
-                yield TOPIC.wrong(message, f"{fix}, or {narrower}")
+                other = "remove it if SES publishes by another statement"
+                yield TOPIC.wrong(message, f"{narrower}, or {other}")
             case Reach.UNKNOWN:
                 yield TOPIC.unknown(message, "find out whom the conditions admit")
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from worker.topology.checks.commands import texts
 from worker.topology.checks.facts import SubscriptionFacts
-from worker.topology.checks.statements import Caller
-from worker.topology.checks.topic import PUBLISH, SES
+from worker.topology.checks.narrowing import PUBLISH, SES, lets_any_ses_in
+from worker.topology.checks.statements import Caller, read_policy
 from worker.topology.plan import desired
 from worker.topology.plan.desired import Names
 from worker.topology.plan.steps import Grant, Plan, Step, merge
@@ -31,6 +31,9 @@ def plan_topic(plan: Plan, names: Names, policy: str | None, senders: Sequence[s
         Caller(service=SES, account=names.account, arn=sender and names.of_ses(sender))
         for sender in senders or [""]
     ]
+    if any(lets_any_ses_in(one, names.topic_arn) for one in read_policy(policy) or []):
+        message = "its policy lets SES of any account publish; check has the command"
+        plan.left.append(f"topic {names.topic}: {message}")
     grant = Grant(statement, callers, PUBLISH)
     if policy_text := merge(plan, f"topic {names.topic}", policy, grant):
         arguments = {"TopicArn": names.topic_arn, "AttributeName": "Policy"}
