@@ -31,6 +31,11 @@ SPELLINGS = [
     "jane.doe&#64;example.com", "jane.doe\\u0040example.com", "jane.doe\uff20example.com",
 ]  # fmt: skip
 """As `worker.core.masking` knows them."""
+SIGN_UP = f"""
+    INSERT INTO users (email, email_key, account_id) VALUES ('Jane', '{JANE}', '42')
+    ON CONFLICT (email_key) DO UPDATE SET email = excluded.email, account_id = excluded.account_id
+"""
+"""As in docs/connect.md."""
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
 
@@ -352,6 +357,20 @@ class TestAnswers:
         assert not database.user("new@example.com")["auto_block_spam"]
         run("users", "remove", JANE)
         assert run("may-send", JANE).status == 3, "the tombstone is still there"
+
+    def test_a_sign_up_by_sql_unblocks_nobody(self, run, environment):
+        with opened(environment) as store, store.writing() as connection:
+            connection.exec_driver_sql(SIGN_UP)
+        assert run("may-send", JANE).status == 3
+        checked = run("users", "check", JANE, "--json")
+        assert [each["answer"] for each in checked.json["answers"]] == ["no"]
+
+    def test_that_the_view_does_not_list_the_person_is_said_where_it_matters(self, run):
+        again = run("users", "forget", JANE, "--dry-run")
+        assert "applications that ask the view do_not_mail" in again.out
+        free = run("users", "forget", "new@example.com", "--dry-run")
+        assert "do_not_mail" not in free.out
+        assert "names without an address" in free.out
 
     def test_a_person_who_is_a_user_again_is_judged_by_newer_events(
         self, run, emulator, queue, database

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert, text
 from support import mail
+from support.documents import blocks, page
 
 from worker.core.address import parse_address
 from worker.core.policy import Policy
@@ -21,6 +22,8 @@ from worker.store.users import import_users, remove_users
 KEY = PrivacyKey("3f1c0b7d9e2a4c5b8d6f7e8091a2b3c4")
 POLICY = Policy(privacy_key=KEY)
 JANE, BOB = "jane@example.com", "bob@example.com"
+SIGN_UP = blocks(page("docs/connect.md"), "sql")[2].partition("\n\n")[0]
+"""The statement by which an application adds a person."""
 
 
 def forget(store, *keys):
@@ -158,3 +161,35 @@ def in_thread():
     begin.end = end
     yield begin
     end()
+
+
+class TestTheSignUpOfAnApplication:
+    """The INSERT of docs/connect.md, as it stands there."""
+
+    @pytest.fixture(autouse=True)
+    def _again(self, store, message):
+        complain(store, message, datetime.now(UTC) - timedelta(days=1))
+        forget(store, JANE)
+        with store.writing() as connection:
+            for _ in range(2):
+                connection.exec_driver_sql(SIGN_UP)
+
+    def test_unblocks_nobody(self, store):
+        found = answers(store)
+        assert (found.may_send, found.until, found.reason) == (False, None, "forgotten")
+
+    def test_and_the_next_event_of_the_worker_gives_the_row_its_block(self, store, message):
+        bounce = mail.bounce(JANE, at=datetime.now(UTC).isoformat())
+        later = datetime.now(UTC) + timedelta(seconds=1)
+        process([message(bounce, received_at=later)], store, POLICY)
+        found = answers(store)
+        assert (found.may_send, found.until) == (False, None)
+        with store.reading() as connection:
+            row = connection.execute(users.select().where(users.c.email_key == JANE)).one()
+            view = text("SELECT until FROM do_not_mail WHERE email_key = :key")
+            (until,) = connection.execute(view, {"key": JANE}).one()
+        assert row.hard_bounce_count == 1
+        assert row.auto_block_spam
+        assert until is None
+        assert lift(store)
+        assert answers(store).may_send

@@ -36,8 +36,14 @@ OUT_OF_REACH = (
     "SES's suppression lists: they keep mail from them; the address is there until you delete it",
     "your shell's history, and logs of sudo or audit: they have the command with the address",
     "your application's own tables and files, also exports of users and events",
+    "names without an address, in the subjects and texts of what is kept for others",
 )
 """Where this command cannot delete anything, and what to do."""
+OF_THE_VIEW = (
+    "applications that ask the view do_not_mail: it does not list the forgotten; ask may-send or "
+    "users check"
+)
+"""Where a block or a pause is kept, and not seen."""
 
 
 @click.command(context_settings=HELP_SETTINGS)
@@ -153,7 +159,7 @@ def _figures(found: "Forgotten", *, dry_run: bool) -> dict[str, Any]:
         "dead_letter_queue": found.queue or None,
         "not_looked_at": found.not_looked_at or None,
         "hidden_dead_letters": found.hidden,
-        "out_of_reach": list(OUT_OF_REACH),
+        "out_of_reach": list(_out_of_reach(found)),
         "dry_run": dry_run,
     }  # fmt: skip
 
@@ -192,7 +198,13 @@ def _lines(found: "Forgotten", *, is_done: bool) -> Iterator[str]:
         held = counted(found.hidden, "dead letter")
         yield f"{held} could not be looked at, because others hold them: run it again"
     yield "out of reach:"
-    yield from (f"  {each}" for each in OUT_OF_REACH)
+    yield from (f"  {each}" for each in _out_of_reach(found))
+
+
+def _out_of_reach(found: "Forgotten") -> Iterator[str]:
+    yield from OUT_OF_REACH
+    if any(person.blocked or person.paused_until for person in found.people):
+        yield OF_THE_VIEW
 
 
 def _sentence(person: "OnRecord", *, is_done: bool) -> str:

@@ -216,8 +216,10 @@ class UnitOfWork:
             tombstone = self.forgotten.get(item.address.key) if item.address else None
             if tombstone and self._is_new(item) and not self._is_of_user(item, tombstone, received):
                 self._ignore_forgotten(item, tombstone, received)
-            else:
-                others.append(item)
+                continue
+            others.append(item)
+            if tombstone and tombstone.bars_at(received.received_at) and item.address:
+                self._bar(item.address.key, tombstone)
         if not others:
             counts = self._policy.count_events
             ignored = Ignored(FORGOTTEN)
@@ -245,11 +247,14 @@ class UnitOfWork:
         if after == before:
             return
         self.forgotten[key] = self.tombstones[key] = after
-        if user := self._users.get(key):
-            barred = barred_by(user, after)
-            if barred != user:
-                self._users[key] = barred
-                (self.created if key in self.created else self.changed)[key] = barred
+        self._bar(key, after)
+
+    def _bar(self, key: str, tombstone: Tombstone) -> None:
+        """Give a user what the tombstone keeps: an application may have made the row without."""
+        user = self._users.get(key)
+        if user and (barred := barred_by(user, tombstone)) != user:
+            self._users[key] = barred
+            (self.created if key in self.created else self.changed)[key] = barred
 
     def _is_new(self, item: Feedback) -> bool:
         """Return whether neither key is known; one known key makes a duplicate."""
