@@ -18,6 +18,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements" / "run.txt"
 NAME = "ses-feedback-worker"
+_APPROVED = "License :: OSI Approved"
+"""Names none."""
 _CLASSIFIERS = {
     "License :: OSI Approved :: MIT License": "MIT",
     "License :: OSI Approved :: BSD License": "BSD-3-Clause",
@@ -38,15 +40,20 @@ def locked(text: str) -> Iterator[tuple[str, str, str, list[str]]]:
 
 
 def licence_of(name: str) -> str:
-    """Return the SPDX expression of an installed package's licence; empty: it names none."""
+    """Return the SPDX expression of an installed package's licence; empty: none, or one unknown."""
     try:
         found = metadata(name)
     except PackageNotFoundError:  # of another platform
         return ""
     if expression := found.get("License-Expression"):
         return str(expression)
-    named = [_CLASSIFIERS.get(text, "") for text in found.get_all("Classifier") or ()]
-    return " OR ".join(filter(None, named)) or _TEXTS.get(str(found.get("License")), "")
+    classifiers = found.get_all("Classifier") or ()
+    named = [text for text in classifiers if text.startswith("License ::") and text != _APPROVED]
+    if any(text not in _CLASSIFIERS for text in named):
+        return ""
+    return " OR ".join(_CLASSIFIERS[text] for text in named) or _TEXTS.get(
+        str(found.get("License")), ""
+    )
 
 
 def bill(text: str, version: str) -> dict[str, Any]:

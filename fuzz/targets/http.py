@@ -21,6 +21,7 @@ def seeds() -> Iterator[bytes]:
     yield b"\7HTTP/1.1 204 No\r\nContent-Length: 3, 3\r\n\r\n"
     for body in (MESSAGE, b"", b"{}", b'{"Messages":[{"MessageId":7},{"Body":"\xff"}]}', b"[]"):
         yield b"\xff" + body
+    yield b"\xff" + MESSAGE.replace(b"[", b'[{"MessageId":7},')
     yield b'\xff{"Successful":[{"Id":"0"}],"Failed":[{"Id":"1","Code":"x","SenderFault":true}]}'
     yield b'\xff{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"none"}' + BETWEEN
 

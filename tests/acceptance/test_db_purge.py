@@ -66,7 +66,9 @@ def test_a_dry_run_says_what_a_purge_then_does_and_a_purge_leaves_duplicates(
     # The newest of all, the complaint, is not even looked at.
     assert (dry["removed"]["events"], dry["kept"], dry["dry_run"]) == (1, 0, True)
     assert database.count("events") == 2
+    assert "not announced yet" in run("db", "purge", "--dry-run").out
     announced = run("db", "purge", "--json").json
+    assert "announced: none goes before" in run("db", "purge", "--dry-run").out
     assert announced["removed"]["events"] == 0
     assert announced["beyond"]["events"]["rows"] == 2
     assert announced["beyond"]["events"]["announced_until"]

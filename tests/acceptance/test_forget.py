@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import time
 
 import pytest
 from support import mail
@@ -10,10 +11,15 @@ from support.dead import DLQ, fill, hold, opened, quarantined, users
 from support.waiting import wait_until
 
 from simulators.slack.faults import broken
+from worker.core.address import parse_address
 from worker.core.decode import decode, feedback_in, parts_of
 from worker.core.disguise import names_any
+from worker.core.effects import Removal
+from worker.core.outbox import entry_for_asked_removal
+from worker.core.rate_limit import RateLimit
 from worker.core.redacting import names_people
-from worker.store.schema import metadata
+from worker.store.outbox import Outbox
+from worker.store.schema import imported_users, metadata
 
 KEY = "3f1c0b7d9e2a4c5b8d6f7e8091a2b3c4"
 JANE = "jane.doe@example.com"
@@ -126,6 +132,48 @@ class TestEverywhere:
         assert "1 to delete, 1 to redact, kept for others" in text
         assert "out of reach:" in text
         assert "your shell's history" in text
+
+
+def test_records_of_an_import_and_of_a_second_policy_and_removals_go_too(
+    either_store, run, emulator, queue, ses, slack, environment, tmp_path
+):
+    environment["SES_WORKER_SUPPRESSION__REMOVE"] = f'["{JANE}"]'
+    environment["SES_WORKER_POLICY__SHADOW"] = '{"hard_bounce_pause_days": 3}'
+    users(environment, [JANE])
+    with opened(environment) as store, store.writing() as connection:
+        connection.execute(imported_users.insert().values(email_key=JANE, after_event=0))
+    ses.list_address(JANE)
+    emulator.send(queue, mail.bounce(JANE))
+    run("drain")
+    there = where_named(environment, tmp_path)
+    assert there >= {"imported_users", "shadow_users", "removals", "outbox"}
+    assert run("users", "forget", JANE, "--yes").status == 0
+    assert where_named(environment, tmp_path) == set()
+
+
+def test_a_removal_that_a_worker_carries_out_is_waited_for(
+    start, environment, emulator, queue, database
+):
+    """It would write about the person afterwards."""
+    removal = Removal(
+        reported=JANE, mailed=JANE, key=JANE, type="x", subtype=None, occurred_at=mail.NOW
+    )
+    entry = entry_for_asked_removal(parse_address(JANE), removal, name="x", created_at=mail.NOW)
+    users(environment, [JANE])
+    with opened(environment) as store:
+        outbox = Outbox(store)
+        outbox.enqueue([entry])
+        claim = outbox.claim(entry.lane, RateLimit(name="x:y"))
+        assert claim.effects
+        forgetting = start("users", "forget", JANE, "--yes")
+        wait_until(lambda: database.count("forgotten"))
+        time.sleep(1.5)
+        assert database.count("outbox") == 1, "it is not deleted under the worker's hands"
+        assert outbox.delivered(claim) is False
+    out, err = forgetting.communicate(timeout=60)
+    assert forgetting.returncode == 0, err
+    assert "1 deleted" in out
+    assert database.count("outbox") == 0
 
 
 class TestTheOthersLoseNothing:

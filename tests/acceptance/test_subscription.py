@@ -127,6 +127,18 @@ def test_other_uses_are_wrong(run, arguments):
     assert run("subscription", "confirm", *arguments).status == 2
 
 
+@pytest.fixture
+def foreign(wiring):
+    """Subscribe another endpoint; return the ARN of the subscription."""
+
+    def foreign(endpoint=f"{QUEUE}-2"):
+        return wiring.sns.subscribe(
+            TopicArn=TOPIC, Protocol="sqs", Endpoint=endpoint, ReturnSubscriptionArn=True
+        )["SubscriptionArn"]
+
+    return foreign
+
+
 @pytest.mark.parametrize(
     "endpoint",
     [
@@ -137,29 +149,50 @@ def test_other_uses_are_wrong(run, arguments):
     ],
 )
 def test_what_turns_out_to_be_another_endpoints_subscription_is_ended_again(
-    run, wiring, proxy, confirmations, topics, endpoint
+    run, wiring, proxy, confirmations, topics, foreign, endpoint
 ):
-    foreign = wiring.sns.subscribe(
-        TopicArn=TOPIC, Protocol="sqs", Endpoint=endpoint, ReturnSubscriptionArn=True
-    )
-    proxy.confirmed = foreign["SubscriptionArn"]
+    proxy.when_confirmed = lambda: foreign(endpoint)
     done = run("subscription", "confirm", "--topic", TOPIC, "-", input=TOKEN)
     assert (done.status, done.out) == (1, "")
     assert f"is of {endpoint}, not of {QUEUE_URL}: it was confirmed, and is ended again" in done.err
     assert {*subscriptions(wiring)} == {QUEUE}
 
 
-def test_where_it_cannot_be_ended_the_command_that_ends_it_is_said(
-    run, wiring, proxy, confirmations, topics
+def test_a_subscription_of_another_endpoint_that_was_there_before_is_left(
+    run, wiring, proxy, confirmations, topics, foreign
 ):
-    foreign = wiring.sns.subscribe(
-        TopicArn=TOPIC, Protocol="sqs", Endpoint=f"{QUEUE}-2", ReturnSubscriptionArn=True
-    )["SubscriptionArn"]
-    proxy.confirmed = foreign
+    """SNS takes a token again: else who knows an old one could have a good subscription ended."""
+    proxy.confirmed = foreign()
+    done = run("subscription", "confirm", "--topic", TOPIC, "-", input=TOKEN)
+    assert (done.status, done.out) == (1, "")
+    assert "it was there before, and is left as it is" in done.err
+    assert {*subscriptions(wiring)} == {QUEUE, f"{QUEUE}-2"}
+
+
+def test_where_it_is_not_known_what_was_there_before_nothing_is_ended(
+    run, wiring, proxy, confirmations, topics, foreign
+):
+    proxy.denied.add("sns:ListSubscriptionsByTopic")
+    proxy.when_confirmed = foreign
+    done = run("subscription", "confirm", "--topic", TOPIC, "-", input=TOKEN)
+    assert done.status == 1
+    assert "allow sns:ListSubscriptionsByTopic" in done.err
+    assert (
+        f"aws sns unsubscribe --region eu-west-1 --subscription-arn {proxy.confirmed}" in done.err
+    )
+    assert {*subscriptions(wiring)} == {QUEUE, f"{QUEUE}-2"}
+
+
+def test_where_it_cannot_be_ended_the_command_that_ends_it_is_said(
+    run, wiring, proxy, confirmations, topics, foreign
+):
+    proxy.when_confirmed = foreign
     proxy.denied.add("sns:Unsubscribe")
     done = run("subscription", "confirm", "--topic", TOPIC, "-", input=TOKEN)
     assert done.status == 1
-    assert f"aws sns unsubscribe --region eu-west-1 --subscription-arn {foreign}" in done.err
+    assert (
+        f"aws sns unsubscribe --region eu-west-1 --subscription-arn {proxy.confirmed}" in done.err
+    )
 
 
 def test_where_the_endpoint_cannot_be_read_it_says_how_to_look(run, proxy, confirmations, topics):

@@ -3,13 +3,16 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from support.dead import fill
 from support.scripted import Scripted, answer
 
 from simulators.sqs import SqsSimulator
 from worker.core.dead_letter import dead_letter_from_queue
+from worker.core.model import DeadLetter, Reason
 from worker.sqs.dead_letter_queue import DeadLetterQueue, Move, SourceQueue
-from worker.sqs.queue import NoSuchQueue
+from worker.sqs.queue import NoSuchQueue, Queue
+from worker.sqs.queue.setting_aside import entries_that_fit
 from worker.timing import clock
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback-dlq"
@@ -193,3 +196,29 @@ class TestSendingBack:
             (dead_letters[1], "InvalidMessageContents", False),
             (dead_letters[2], "NoAnswer", True),
         ]
+
+
+def test_a_dead_letter_is_there_if_sqs_gives_it_an_id_and_does_not_call_it_failed(
+    monkeypatch, message
+):
+    """boto3 takes any of these answers; a message that is then deleted would be lost."""
+    said = {
+        "Successful": [{"Id": "0", "MessageId": "a"}, {"Id": "1"}, {"Id": "2", "MessageId": "c"}],
+        "Failed": [{"Id": "2", "Code": "InternalError", "SenderFault": False}],
+    }
+    dead_letters = [(message("nonsense"), DeadLetter(Reason.NOT_JSON)) for _ in range(4)]
+    with Scripted(answer(said), answer({})) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
+        queue = Queue(f"{URL}-source", region="eu-west-1", dead_letter_url=URL)
+        assert queue.send_dead_letters(dead_letters) == [dead_letters[0][0]]
+        assert queue.send_dead_letters(dead_letters) == []
+
+
+@pytest.mark.parametrize("value", [{"StringValue": "é" * 50_000}, {"BinaryValue": b"x" * 100_000}])
+def test_a_call_takes_as_many_as_sqs_does_with_their_attributes(message, value):
+    """SQS counts bytes, of the attributes as well, and would refuse the whole call."""
+    attributes = {"theirs": {"DataType": "String", **value}}
+    received = replace(message("é" * 50_000), attributes=attributes)
+    entries = entries_that_fit([(received, DeadLetter(Reason.NOT_JSON))] * 10, URL)
+    assert [entry["Id"] for entry in entries] == ["0", "1", "2", "3", "4"]
+    assert all(entry["MessageAttributes"].keys() >= {"theirs"} for entry in entries)

@@ -113,6 +113,12 @@ def test_messages_that_waited_begin_no_new_hour(store, run):
     assert in_detail(store)[0] == MOST_IN_DETAIL
 
 
+def test_a_clock_that_was_set_back_begins_an_hour(store, run):
+    run(flood(MOST_IN_DETAIL + FEW))
+    run(flood(FEW), at=mail.NOW - timedelta(hours=2))
+    assert in_detail(store)[0] == MOST_IN_DETAIL + FEW
+
+
 def test_events_without_an_address_are_bounded_alike(store, run):
     run(flood(MOST_IN_DETAIL + FEW, "nobody" * 100))
     assert in_detail(store, "") == (MOST_IN_DETAIL, MOST_IN_DETAIL + FEW)

@@ -87,6 +87,17 @@ class TestAUserWhomTheApplicationHasMade:
         assert answers(store).may_send
 
 
+def test_a_complaint_from_before_a_reinstatement_does_not_block_again(store, message):
+    before = datetime.now(UTC) - timedelta(days=1)
+    complain(store, message, before)
+    forget(store, JANE)
+    assert lift(store).was_forgotten
+    complain(store, message, before)
+    assert answers(store).may_send
+    complain(store, message, datetime.now(UTC) + timedelta(seconds=5))
+    assert not answers(store).may_send
+
+
 def test_a_pause_of_the_tombstone_counts_where_the_record_has_a_shorter_one(store, message):
     add(store, JANE)
     bounce = mail.bounce(JANE, at=datetime.now(UTC).isoformat())

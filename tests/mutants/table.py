@@ -274,7 +274,32 @@ MUTANTS = [
         new="if done",
     ),
     Mutant(
-        invariant="A subscription of another endpoint does not stay confirmed",
+        invariant=(
+            "A dead letter is deleted after it was confirmed to be elsewhere, whatever part of a "
+            "call fails"
+        ),
+        test=(
+            "integration/test_dead_letter_queue_calls.py::"
+            "test_a_dead_letter_is_there_if_sqs_gives_it_an_id_and_does_not_call_it_failed"
+        ),
+        file="worker/sqs/queue/__init__.py",
+        function="Queue.send_dead_letters",
+        old='if entry.get("MessageId")',
+        new="if entry",
+    ),
+    Mutant(
+        invariant="A subscription of another endpoint does not stay confirmed, and one that was there before stays",
+        test=(
+            "acceptance/test_subscription.py::"
+            "test_a_subscription_of_another_endpoint_that_was_there_before_is_left"
+        ),
+        file="worker/commands/subscription.py",
+        function="_require_endpoint",
+        old="if arn in before:",
+        new="if arn in ():",
+    ),
+    Mutant(
+        invariant="A subscription of another endpoint does not stay confirmed, and one that was there before stays",
         test=(
             "acceptance/test_subscription.py::"
             "test_what_turns_out_to_be_another_endpoints_subscription_is_ended_again"
@@ -465,8 +490,16 @@ MUTANTS = [
         test="unit/test_origins.py::test_no_password_in_a_url_is_shown",
         file="worker/settings/origins.py",
         function="_without_value",
-        old='"password" in unquote(key).lower()',
-        new='"password" in key',
+        old='"password" in unquote(parameter).lower()',
+        new='"password" in parameter',
+    ),
+    Mutant(
+        invariant="No secret is shown by `config show`",
+        test="unit/test_origins.py::test_no_password_in_a_url_is_shown",
+        file="worker/settings/origins.py",
+        function="without_passwords",
+        old='if "/" in before or "?" in before:',
+        new='if "@" in scheme:',
     ),
     Mutant(
         invariant="No log line has a whole address",

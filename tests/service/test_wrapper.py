@@ -63,6 +63,7 @@ def test_nothing_of_the_callers_environment_arrives_or_is_run(wrapper):
         "partial=/srv/evil/env", "skip=all", "whole=x", "PYTHONPATH=/srv/evil", "SHELLOPTS=xtrace",
         "SES_WORKER_STORE__URL=sqlite:////srv/evil/x.db", "CREDENTIALS_DIRECTORY=/srv/evil",
         "RUNTIME_DIRECTORY=/srv/evil", "TMPDIR=/srv/evil", "POSIXLY_CORRECT=1", "GLOBIGNORE=*",
+        "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/srv/evil/bus", "SYSTEMD_UNIT_PATH=/srv/evil",
     ]  # fmt: skip
     done = wrapper("users", "list", before=shlex.join(hostile))
     arrived = json.loads(done.out)["environment"]

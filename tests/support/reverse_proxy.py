@@ -7,7 +7,7 @@ SES's publishing. The proxy knows nothing of the client, so any client's calls a
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,6 +51,8 @@ class ReverseProxy:
         """By IAM action, how a stand-in for AWS says that it does not have it."""
         self.confirmed = ""
         """The ARN of the subscription that a token confirms; moto confirms an invented one."""
+        self.when_confirmed: Callable[[], str] | None = None
+        """Makes the subscription that a token confirms; returns its ARN."""
         self.behind: dict[str, str] = {}
         """Endpoints that stand for a service (`sqs`), or a part of one (`ses suppression`)."""
         self.publishing = Publishing()
@@ -84,6 +86,8 @@ class ReverseProxy:
             return refused(request, Refusal(403, "AccessDenied", "User is not authorized"))
         if request.action in self.unsupported:
             return refused(request, self.unsupported[request.action])
+        if request.operation == "ConfirmSubscription" and self.when_confirmed:
+            self.confirmed = self.when_confirmed()
         if request.operation == "ConfirmSubscription" and self.confirmed:
             return 200, {"Content-Type": "text/xml"}, _CONFIRMED.format(self.confirmed).encode()
         if request.service == "ses" and self.publishing.knows(request.operation):

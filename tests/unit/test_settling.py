@@ -409,3 +409,9 @@ class TestSentTogether:
         assert sent == [*["message-1"] * 5, "message-3", "message-5"]
         deleted = [names for call, names in queue.calls if call == "delete"]
         assert deleted == [["message-2", "message-4", "message-6"]]
+
+    def test_nothing_is_sent_while_the_lease_of_one_has_ended(self, make, queue, message):
+        """Another receiver may hold it by now, and would send it, too."""
+        late = replace(message("late"), lease_until=clock.now())
+        make().settle([Handled(late, WHY), Handled(message("nonsense"), WHY)])
+        assert queue.calls == [("send", ["message-2"]), ("delete", ["message-2"])]

@@ -22,9 +22,11 @@ from worker.core.model import (
     User,
 )
 from worker.core.policy import Policy
+from worker.core.privacy import PrivacyKey
 from worker.core.unit_of_work import UnitOfWork
 from worker.observability.metrics import Metrics
 from worker.observability.telemetry import Telemetry
+from worker.settings import Settings
 
 JANE = User(email="jane@example.com", email_key="jane@example.com", account_id="acct-1")
 
@@ -387,6 +389,13 @@ class TestHashedAddresses:
         assert mine["address_hash"] == also_mine["address_hash"] != other["address_hash"]
         assert re.fullmatch("[0-9a-f]{32}", mine["address_hash"])
         assert mine["domain"] == "example.com"
+
+    def test_a_tombstone_is_not_found_in_a_log(self, lines):
+        secret = "0123456789abcdef" * 2
+        log_key = Settings(log={"addresses": "hashed"}, privacy={"key": secret}).log_key
+        (line,) = lines("jane@example.com", key=log_key)
+        digest = PrivacyKey(secret).digest("jane@example.com")
+        assert not digest.hex().startswith(line["address_hash"])
 
     def test_another_key_makes_another_hash(self, lines):
         (one,), (other,) = lines("jane@example.com"), lines("jane@example.com", key=b"x" * 32)

@@ -11,6 +11,7 @@ USES = {
     "sqs/client/skew.py": "compares it with SQS's",
     "app/signatures.py": "dates of certificates: by SQS's clock, once it has answered",
     "sqs/client/client.py": "signatures: SQS's where it refuses ours",
+    "store/answers.py": "whether the pause of somebody forgotten is over; it can only seem longer or shorter",
     "store/sqlite/transaction.py": "outbox entries are due by the clock that claims go by",
     "store/sqlite/opened.py": "since when commits are lost, for people",
     "store/sqlite/saving.py": "how old a folder is, by the same clock; a leap ends the waiting",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.called import as_called
 from worker.cli.common import (
     HELP_SETTINGS,
     counted,
@@ -33,6 +34,10 @@ _TABLES = {
     "removals": "entries of the removal log",
     "kept_keys": "kept keys",
 }
+_NOT_ANNOUNCED = (
+    "not announced yet: the next purge announces it, and it goes seven days later "
+    "(what would go: ses-worker db purge --dry-run --now)"
+)
 _PAUSE_SECONDS = 0.01
 """Between two bites: a daemon that waits for the database gets it."""
 
@@ -150,7 +155,10 @@ def _print(
         oldest = f", the oldest of {moment(target.oldest)} UTC" if target.oldest else ""
         line = f"{name} from before {moment(target.cutoff)} UTC: {target.rows:,}{oldest}"
         if target.until and target.rows:
-            line += f"; announced, and none goes before {moment(target.until)} UTC (or with --now)"
+            if dry_run and work.begins(name):
+                line += f"; {as_called(_NOT_ANNOUNCED)}"
+            else:
+                line += f"; announced: none goes before {moment(target.until)} UTC (or with --now)"
         click.echo(line)
     verb = "would be removed" if dry_run else "removed"
     for name, what in _TABLES.items():

@@ -8,10 +8,11 @@ from worker.core.parsing import parse_time
 from worker.store.rows import USER_TIMES
 
 _GUARD = "'"
-_GUARDED = re.compile("([;\t\r\n])('*+)(?=[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
+_GUARDED = re.compile("([;\t\r\n]\"?)('*+)(?=[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
 """Where a spreadsheet would take what follows for a formula, and may run it: at the beginning of a
 cell, in the full width of East Asia as well. In half of Europe `;` separates cells, so there a cell
-begins in the middle of a text, too, and a line break ends its line."""
+begins in the middle of a text, too, and a line break ends its line. A quote there, which CSV writes
+twice, is then an empty quoted text before the rest of the cell."""
 _FLAGS = {"true": True, "false": False}
 _FLAG_COLUMNS = ("auto_block_spam", "hard_bounce_refused", "soft_bounce_refused")
 _COUNTS = ("hard_bounce_count", "soft_bounce_count", "complaint_count")

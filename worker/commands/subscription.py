@@ -4,6 +4,7 @@ The address in a confirmation is never fetched: whoever wrote the message chose 
 """
 
 import re
+from collections.abc import Collection
 
 from worker.aws import AwsRefused, account_in, region_in
 from worker.commands.dlq.listing import find
@@ -48,7 +49,8 @@ def confirm(settings: Settings, topic: str, token: str) -> str:
     """Confirm a subscription of our queue with the operator's credentials; return its ARN.
 
     A token does not say what it subscribes. SNS sends it to the endpoint, whose owner may send it
-    on to our queue: so a subscription of another endpoint is ended as soon as it is known.
+    on to our queue: so a subscription of another endpoint is ended as soon as it is known, unless
+    it was there before: SNS takes a token again, and somebody may need that subscription.
 
     Raises:
         Misconfigured: no queue is set.
@@ -71,6 +73,7 @@ def confirm(settings: Settings, topic: str, token: str) -> str:
     if origin is None:
         raise Refused(f"{printable(topic)} is no ARN of a topic of SNS")
     aws = Aws(origin.region, limit_seconds=LIMIT_SECONDS)
+    before = _subscriptions(aws, topic)
     try:
         answer = aws.ask(
             "sns",
@@ -84,12 +87,21 @@ def confirm(settings: Settings, topic: str, token: str) -> str:
     except Unavailable as error:
         raise Unavailable(str(error).replace(token, "…")) from None
     arn = str(answer.get("SubscriptionArn", ""))
-    _require_endpoint(aws, arn, queue)
+    _require_endpoint(aws, arn, queue, before)
     return arn
 
 
-def _require_endpoint(aws: Aws, arn: str, queue: str) -> None:
-    """Raise an error unless a subscription is the queue's; end it if it is another's."""
+def _subscriptions(aws: Aws, topic: str) -> frozenset[str] | None:
+    """Return the ARNs of a topic's subscriptions; None: they are not known."""
+    try:
+        listed = aws.pages("sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=topic)
+        return frozenset(item["SubscriptionArn"] for item in listed)
+    except (AwsRefused, Unavailable):
+        return None
+
+
+def _require_endpoint(aws: Aws, arn: str, queue: str, before: Collection[str] | None) -> None:
+    """Raise an error unless a subscription is the queue's; end it if it is another's, and new."""
     look = f"aws sns get-subscription-attributes --region {aws.region} --subscription-arn {arn}"
     try:
         answer = aws.ask("sns", "get_subscription_attributes", SubscriptionArn=arn)
@@ -103,6 +115,13 @@ def _require_endpoint(aws: Aws, arn: str, queue: str) -> None:
         return
     whose = f"the subscription {printable(arn)} is of {printable(endpoint[:400]) or 'nothing'}, not"
     undo = f"aws sns unsubscribe --region {aws.region} --subscription-arn {printable(arn)}"
+    if before is None:
+        raise Refused(
+            f"{whose} of {queue}, and whether it was there before is not known (allow "
+            f"sns:ListSubscriptionsByTopic): if nobody needs it, end it: {undo}"
+        )
+    if arn in before:
+        raise Refused(f"{whose} of {queue}: it was there before, and is left as it is")
     try:
         aws.ask("sns", "unsubscribe", SubscriptionArn=arn)
     except (AwsRefused, Unavailable) as error:

@@ -253,6 +253,7 @@ class Queue(Asking):
                 return []
             answer = self._call("send_message_batch", QueueUrl=url, Entries=entries)
         done = {entry["Id"] for entry in answer.get("Successful") or () if entry.get("MessageId")}
+        done -= {entry["Id"] for entry in answer.get("Failed") or ()}
         return [
             received for number, (received, _) in enumerate(dead_letters) if str(number) in done
         ]

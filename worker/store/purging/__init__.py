@@ -126,6 +126,11 @@ class Purge:
         """Whether something is only announced now."""
         return bool(self.state.events.since or self.state.messages.since)
 
+    def begins(self, name: str) -> bool:
+        """Return whether the announcement of events or of messages begins with this purge."""
+        state: Announced = getattr(self.state, name)
+        return state.since == self._now
+
     def targets(self) -> dict[str, Target]:
         """Count what is beyond the limits of events and of messages.
 
