@@ -153,8 +153,12 @@ def test_events_that_arrive_while_many_go_are_counted_and_stay(store, message):
     assert blocked(store) == [JANE]
 
 
-def test_a_user_that_is_imported_between_the_bites_of_a_page_keeps_its_record(store, message):
-    handle(store, message, [complaint(STRANGER, "c"), *bounces(STRANGER, 200)])
+@pytest.mark.parametrize("complaints", [0, 1])
+def test_a_user_that_is_imported_between_the_bites_of_a_page_keeps_its_record(
+    store, message, complaints
+):
+    of_complaints = [complaint(STRANGER, "c")] * complaints
+    handle(store, message, [*of_complaints, *bounces(STRANGER, 200)])
     with_newest(store)
     limits = Limits(cutoff=NOW - 90 * DAY, now=NOW, keys=400 * DAY)
     work = EventsPurge(store, Policy(), limits)
@@ -162,11 +166,11 @@ def test_a_user_that_is_imported_between_the_bites_of_a_page_keeps_its_record(st
     bites = work.bites(Slow())
     next(bites)
     list(import_users(store, rows([STRANGER]), Policy()))
-    before = records(store)
     for _ in bites:
         pass
-    assert folded(store, Policy()) == records(store) == before
-    assert blocked(store) == [STRANGER]
+    handle(store, message, bounces(STRANGER, 1, "new", at=NOW.isoformat()), NOW)
+    assert folded(store, Policy()) == records(store)
+    assert blocked(store) == [STRANGER] * complaints
 
 
 def test_all_events_of_a_user_are_counted_once_and_not_for_each_bite(store, message):
