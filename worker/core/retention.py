@@ -10,7 +10,7 @@ from worker.core.backtesting import Bar, bar_of
 from worker.core.folding import Fold, Recorded, blank, feedback_of
 from worker.core.model import FORGIVENESS, REINSTATEMENT, Action, Kind, User
 from worker.core.pausing import later
-from worker.core.policy import REPEATS_WITHIN, Policy, Rule, rule_for
+from worker.core.policy import REPEATS_WITHIN, Policy, Rule, is_refusal, rule_for
 
 ANNOUNCED_FOR = timedelta(days=7)
 """So long it is only said how much would go, before it goes."""
@@ -211,17 +211,26 @@ def required_of_many(
 
     As `required`, for an address with more events than shall be in memory: `read` reads them in the
     order of ids, each with whether it is old, twice at most. It is judged once, and then the old
-    ones go in the order of ids. So on the way there no reinstatement is left whose complaint after
-    it is gone, and a purge that is killed on the way has unblocked nobody.
+    ones go in the order of ids, in several transactions. Somebody who is barred must be so after
+    each of them, for a purge may be killed there. So of somebody who is barred all old ones stay if
+    among them is what frees: a reinstatement, a forgiveness, or a bounce in whose place a refusal
+    by SES would pause from another day.
     """
     whole, rest, likely = _Answers(policy), _Answers(policy), _Likely()
+    lifts = refusals = bounces = False
     for event, is_old in read():
         whole.add(event)
+        refused = event.kind == Kind.BOUNCE and is_refusal(feedback_of(event))
+        refusals = refusals or refused
         if is_old:
             likely.add(event)
+            lifts = lifts or event.kind in {REINSTATEMENT, FORGIVENESS}
+            bounces = bounces or (event.kind == Kind.BOUNCE and not refused)
         else:
             rest.add(event)
     wanted = whole.at(now)
+    if any(bar.reason for bar in wanted) and (lifts or (bounces and refusals)):
+        return None
     if rest.at(now) == wanted:
         return frozenset()
     tried = [(ids, _Answers(policy)) for ids in likely.sets()]
