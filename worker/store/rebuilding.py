@@ -144,7 +144,7 @@ _PAIR = msgspec.json.Decoder(tuple[User, User])
 def differing(connection: Connection, policy: Policy) -> list[str]:
     """Name what the policy of the workers has otherwise; nothing if no worker has kept one."""
     rows = connection.execute(select(table.c.name, table.c.value))
-    kept: dict[str, str] = dict(rows.tuples().all())
+    kept: dict[str, str] = {row.name: row.value for row in rows}
     ours = as_kept(policy)
     return sorted(name for name in kept | ours if kept.get(name) != ours.get(name)) if kept else []
 
