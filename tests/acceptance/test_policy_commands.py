@@ -193,6 +193,19 @@ class TestRebuild:
         again = run("policy", "rebuild", "--yes", "--json", **ONE_DAY).json
         assert (again["changed"], again["unchanged"]) == (0, 3)
 
+    def test_it_warns_if_the_workers_have_another_policy(self, run, either_store, some_mail):
+        warning = (
+            "the workers have another policy than the settings that this command reads "
+            "(hard_bounce_pause_seconds): reload all workers first, then rebuild"
+        )
+        assert "another policy" not in run("policy", "rebuild", "--dry-run").err
+        assert warning in run("policy", "rebuild", "--dry-run", **ONE_DAY).err.replace("\n", " ")
+        done = run("policy", "rebuild", "--yes", "--json", **ONE_DAY)
+        assert (done.status, done.json["changed"]) == (0, 1)
+        assert warning in done.err.replace("\n", " ")
+        run("drain", **ONE_DAY)  # a worker with the new policy has begun
+        assert "another policy" not in run("policy", "rebuild", "--dry-run", **ONE_DAY).err
+
     def test_it_says_first_whom_mail_reaches_otherwise_and_then_how_many_change_only_in_counts(
         self, run, some_mail, write, tmp_path
     ):

@@ -171,6 +171,25 @@ class TestWithoutAnythingOfSes:
         )
 
 
+def test_the_settings_of_another_queue_than_that_of_the_settings_are_told_apart(
+    run, account, environment
+):
+    run("provision", *NAMED)
+    url = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/ses-feedback"
+    environment["SES_WORKER_QUEUE__URL"] = url
+    for options in ((), ("--queue", "ses-feedback")):
+        assert "not the queue of the settings" not in run("provision", *options).err
+    expected = (
+        f"ses-feedback-spare is not the queue of the settings (queue.url is {url}): "
+        "a worker that gets this queue.url no longer reads that one"
+    )
+    for more in (("--dry-run",), ()):
+        done = run("provision", "--queue", "ses-feedback-spare", *more)
+        assert (done.status, done.err.splitlines()[-1]) == (0, expected)
+    again = run("provision", "--queue", "ses-feedback-spare", "--json").json
+    assert again["remark"] == expected
+
+
 def test_a_dry_run_says_what_it_will_write_and_writes_nothing(run, account, shipped, environment):
     before = shipped.read_bytes()
     done = run("provision", "--dry-run", "--write-settings", shipped)

@@ -63,6 +63,26 @@ def test_each_line_has_its_answer_in_the_order_of_the_lines(run, four, tmp_path)
     assert done.out == ""
 
 
+def test_a_row_without_an_address_is_counted_and_said(run, four):
+    text = "name,email\nJane,jane@example.com\nJoe,\n,\nKim, \n"
+    done = run("users", "check", "-", "--json", input=text)
+    assert [(row["line"], row["answer"] == "invalid") for row in done.json["answers"]] == [
+        (2, False), (3, True), (5, True),
+    ]  # fmt: skip
+    assert (done.status, done.json["invalid"]) == (1, 2)
+    assert "2 lines are no usable address: 3, 5" in done.err
+    shown = run("users", "check", "-", input=text)
+    assert len(shown.out.splitlines()) == 3
+
+
+@pytest.mark.parametrize("command", ["check", "remove", "reinstate --reason x"])
+def test_two_columns_email_are_refused(run, four, command):
+    text = "email,name,Email\njane@example.com,Jane,joe@example.com\n"
+    done = run("users", *command.split(), "-", input=text)
+    assert done.status != 0
+    assert "line 1 names 2 columns email: rename all but one" in (done.err.replace("\n", " "))
+
+
 def test_in_text_each_answer_is_a_line_that_begins_with_it(run, four):
     done = run("users", "check", "-", input=LIST)
     lines = done.out.splitlines()

@@ -45,11 +45,14 @@ def topic(run, proxy, environment):
     """What `provision` makes, as the page has it; publish to it as SES does."""
     assert run("provision").status == 0
     environment["SES_WORKER_QUEUE__URL"] = QUEUE
-    line, *_ = SPARE.splitlines()
-    assert run(*line.removeprefix("ses-worker ").split()).status == 0
+    line, longer = SPARE.replace("\\\n", " ").splitlines()
+    made = run(*line.removeprefix("ses-worker ").split())
+    assert made.status == 0
+    assert "ses-feedback-spare is not the queue of the settings" in made.err
     names = ("aws_access_key_id", "aws_secret_access_key")
     given = {"region_name": REGION, **dict.fromkeys(names, "by-hand")}
     sqs = boto3.client("sqs", endpoint_url=proxy.behind["sqs"], **given)
+    keep_longer(sqs, longer)
     sns = boto3.client("sns", endpoint_url=proxy.endpoint, **given)
     arn = f"arn:aws:sns:{REGION}:{ACCOUNT}:ses-feedback"
     subscribed = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
@@ -66,6 +69,18 @@ def topic(run, proxy, environment):
     yield publish
     sqs.close()
     sns.close()
+
+
+def keep_longer(sqs, line):
+    """What the page's command of AWS's does, by its own options."""
+    _, service, operation, *options = line.split()
+    assert (service, operation) == ("sqs", "set-queue-attributes")
+    given = dict(zip(options[::2], options[1::2], strict=True))
+    name, _, value = given["--attributes"].partition("=")
+    url = sqs.get_queue_url(QueueName=given["--queue-url"].rpartition("/")[2])["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={name: value})
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert found["MessageRetentionPeriod"] == "1209600"
 
 
 def rows(path, name):

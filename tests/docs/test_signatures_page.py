@@ -1,8 +1,12 @@
 """The page on signatures: its commands run, its settings are settings."""
 
 import json
+import re
 import shlex
+import subprocess
 
+import boto3
+import jmespath
 from support import mail
 from support.dead import quarantined
 from support.documents import blocks, page
@@ -14,7 +18,7 @@ from worker.core.acceptance import Verify
 from worker.settings.loading import load_settings
 
 PAGE = page("docs/signatures.md")
-CHECK, REPLAY, CONFIRM = blocks(PAGE, "sh")
+ADDRESS, UNSIGNED, CHECK, REPLAY, CONFIRM = blocks(PAGE, "sh")
 (SETTINGS,) = blocks(PAGE, "toml")
 
 
@@ -43,6 +47,35 @@ def test_check_fetches_the_certificate(run, wiring, environment, tmp_path):
         elsewhere = URL.replace("eu-west-1", "us-east-1")
         [finding] = findings(run("check", "--certificate", elsewhere, "--json"))
         assert finding["status"] == "wrong"
+
+
+def test_a_dead_letter_has_the_address_of_the_certificate(run, emulator, queue, environment):
+    quarantined(environment, ("foreign_topic", signed(mail.bounce("jane@example.com"))))
+    [group] = run("dlq", "list", "--json").json["groups"]
+    show, _, found = ADDRESS.partition(" | ")
+    _, *arguments = shlex.split(show)
+    arguments[arguments.index("show") + 1] = group["sample"]["message_id"]
+    done = run(*arguments)
+    piped = subprocess.run(
+        ["sh", "-c", found], input=done.out, capture_output=True, text=True, check=True
+    )
+    assert piped.stdout.splitlines() == [URL]
+
+
+def test_the_messages_without_a_signature_are_listed(run, emulator, queue, environment):
+    words = shlex.split(UNSIGNED.replace("\\\n", " "))
+    assert words[:3] == ["aws", "sqs", "receive-message"]
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    bodies = [mail.bounce("jane@example.com"), json.dumps({"SigningCertURL": URL})]
+    shown = [{"MessageId": str(number), "Body": body} for number, body in enumerate(bodies)]
+    assert jmespath.search(options.pop("--query"), {"Messages": shown}) == ["0"]
+    members = (
+        boto3.client("sqs", region_name="eu-west-1")
+        .meta.service_model.operation_model("ReceiveMessage")
+        .input_shape.members
+    )
+    names = {"".join(re.findall("[a-z]+", name)) for name in options}
+    assert names <= {name.lower() for name in members}
 
 
 def test_check_finds_out_whether_the_host_answers(run, wiring, environment, tmp_path):

@@ -436,7 +436,7 @@ def test_another_policy_is_tried_with_the_right_to_read_and_users_rebuilt_with_t
     from worker.process import process
     from worker.store.people import READ
     from worker.store.policy_diff import Comparison
-    from worker.store.rebuilding import NEEDS, Survey, rebuild
+    from worker.store.rebuilding import LOOK, NEEDS, Survey, differing, rebuild
     from worker.store.users import find_user, import_users
 
     live, other = Policy(), Policy(hard_bounce_pause=timedelta(days=1))
@@ -455,6 +455,10 @@ def test_another_policy_is_tried_with_the_right_to_read_and_users_rebuilt_with_t
         with store.reading() as connection:
             comparison.read(connection, since=None, report=lambda *_: None, found=lambda _: None)
         assert comparison.by_change.total() == 1
+    grant(LOOK)
+    with closing(open_store(url, LOOK)) as store, store.reading() as connection:
+        require_schema(store)
+        assert differing(connection, other) == []
     grant(NEEDS)
     with closing(open_store(url, NEEDS)) as store, Survey(other, mail.NOW, 5) as survey:
         with store.reading() as connection:

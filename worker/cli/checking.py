@@ -120,9 +120,9 @@ def _numbered(texts: Iterable[tuple[int, str]]) -> Iterator[_Line]:
     from worker.core.parsing import clip
 
     for number, text in texts:
-        if given := clip(text.strip(), LONGEST_REPORTED):
-            address = parse_address(given) if len(text) <= LONGEST_REPORTED else None
-            yield _Line(number, given, address.key if address else "")
+        given = clip(text.strip(), LONGEST_REPORTED)
+        address = parse_address(given) if len(text) <= LONGEST_REPORTED else None
+        yield _Line(number, given, address.key if address else "")
 
 
 class _Checking:

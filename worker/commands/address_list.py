@@ -19,11 +19,12 @@ _SHOWN = 80
 def listed(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
     """Yield number and text of each line that is not empty; of CSV the text of its column `email`.
 
-    A row of CSV is a line. A row with fewer or more columns than the header is yielded whole, so
-    that it is an address only if nothing else stands there.
+    A row of CSV is a line. If it has values in other columns alone, its text is empty, and so it is
+    counted. A row with fewer or more columns than the header is yielded whole, so that it is an
+    address only if nothing else stands there.
 
     Raises:
-        Refused: the first line has several columns, and none of them is `email`.
+        Refused: the first line has several columns, and none of them is `email`, or two are.
 
     """
     numbered = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
@@ -41,7 +42,7 @@ def listed(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
     for number, line in numbered:
         row = _fields(line, delimiter)
         text = without_guard(row[column].strip()) if len(row) == len(names) else line.strip()
-        if text:
+        if text or any(map(str.strip, row)):
             yield number, text
 
 
@@ -52,6 +53,10 @@ def _header(line: str) -> tuple[str, Sequence[str]] | None:
     several = False
     for delimiter in _DELIMITERS:
         names = [name.strip().lower() for name in _fields(line, delimiter)]
+        if names.count(_COLUMN) > 1:
+            raise Refused(
+                f"line 1 names {names.count(_COLUMN)} columns {_COLUMN}: rename all but one"
+            )
         if _COLUMN in names:
             return delimiter, names
         several = several or len(names) > 1

@@ -21,15 +21,19 @@ from worker.core.folding import Fold, Person
 from worker.core.model import User
 from worker.core.policy import Policy
 from worker.store import Store
+from worker.store.in_force import as_kept
 from worker.store.needs import Needs, to_read
 from worker.store.on_record import folded, write_records
 from worker.store.people import READ, people
 from worker.store.recorded import count_events, newest_event, records_of
 from worker.store.rows import feedback_row
 from worker.store.schema import events, users
+from worker.store.schema import policy as table
 from worker.timing.retries import when_raced
 
-NEEDS: Needs = {**READ, **to_read("policy"), "users": ("SELECT", "UPDATE")}
+LOOK: Needs = {**READ, **to_read("policy")}
+"""What a dry run reads."""
+NEEDS: Needs = {**LOOK, "users": ("SELECT", "UPDATE")}
 """What a rebuild does."""
 USERS_IN_A_BITE = 500
 """Users in a transaction: the daemon waits for it, some hundredths of a second."""
@@ -135,6 +139,14 @@ class Survey:
 
 
 _PAIR = msgspec.json.Decoder(tuple[User, User])
+
+
+def differing(connection: Connection, policy: Policy) -> list[str]:
+    """Name what the policy of the workers has otherwise; nothing if no worker has kept one."""
+    rows = connection.execute(select(table.c.name, table.c.value))
+    kept: dict[str, str] = {row.name: row.value for row in rows}
+    ours = as_kept(policy)
+    return sorted(name for name in kept | ours if kept.get(name) != ours.get(name)) if kept else []
 
 
 def rebuild(store: Store, survey: Survey, policy: Policy) -> Iterator[int]:

@@ -62,16 +62,20 @@ def rebuild(
       ses-worker policy rebuild --dry-run --csv changes.csv
     """
     from worker.app import open_existing_store
-    from worker.store.people import READ
-    from worker.store.rebuilding import NEEDS
+    from worker.store.rebuilding import LOOK, NEEDS
 
     to_output = str(file) == "-"
     if as_json and to_output:
         raise click.UsageError("--json and --csv - both write to standard output")
     if not dry_run:
         require_terminal(yes=yes)
-    store = open_existing_store(settings, READ if dry_run else NEEDS)
+    store = open_existing_store(settings, LOOK if dry_run else NEEDS)
     work = _Rebuild(store, settings.as_policy(), shown=not as_json)
+    if differing := work.differing():
+        print_message(
+            "the workers have another policy than the settings that this command reads "
+            f"({', '.join(differing)}): reload all workers first, then rebuild"
+        )
     with as_interrupts(), ExitStack() as stack:
         with rows_in(file, CSV_COLUMNS, _figures_of) as found:
             survey = stack.enter_context(work.survey(found))
@@ -100,6 +104,13 @@ class _Rebuild:
         self._policy = policy
         self._shown = shown
         self.done = 0
+
+    def differing(self) -> list[str]:
+        """Name what the policy that the workers have kept has otherwise."""
+        from worker.store.rebuilding import differing
+
+        with self._store.reading() as connection:
+            return differing(connection, self._policy)
 
     def survey(self, found: "Callable[[Rebuilt], None]") -> "Survey":
         """Begin; `found` gets each user whose record would change."""

@@ -44,6 +44,7 @@ class Provision:
     def __init__(self, settings: Settings, options: ProvisionOptions) -> None:
         self._options = options
         self._topics = settings.sns.topic_arns
+        self._queue_url = settings.queue.url or ""
         self._eventbridge = settings.eventbridge
         self._aws = Aws(region_of(settings))
         self._urls: dict[str, str] = {}
@@ -97,6 +98,19 @@ class Provision:
             self._urls[arguments["QueueName"]] = answer["QueueUrl"]
 
     def remark(self) -> str:
+        """Say that the queue is not that of the settings, and that SES publishes nothing."""
+        return "; ".join(filter(None, (self._of_another_queue(), self._of_silence())))
+
+    def _of_another_queue(self) -> str:
+        """Say so if the settings name another queue: their worker would then leave that one."""
+        if not self._queue_url or self._queue_url.rpartition("/")[2] == self.names.queue:
+            return ""
+        return (
+            f"{self.names.queue} is not the queue of the settings (queue.url is "
+            f"{self._queue_url}): a worker that gets this queue.url no longer reads that one"
+        )
+
+    def _of_silence(self) -> str:
         """Say that SES publishes nothing to the topic, if no option names what should."""
         named = self._options
         if named.identities or named.configuration_sets or named.eventbridge:
