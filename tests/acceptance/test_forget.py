@@ -209,6 +209,22 @@ def test_what_cannot_be_taken_out_is_listed_and_left(
     assert run("users", "forget", JANE, "--yes").status == 0
 
 
+def test_what_cannot_be_read_and_names_nobody_else_goes(
+    run, emulator, environment, queue, database, either_store
+):
+    alone = f"not json about {JANE}", f"bad from Jane Doe <{JANE}>", f'{{"x": "{JANE}"}}'
+    shared = f"bad from Jane Doe <{JANE}>, Bob <bob@example.com>"
+    quarantined(environment, *[("not_json", body) for body in (*alone, shared)])
+    fill(emulator, *alone, shared)
+    done = run("users", "forget", JANE, "--yes", "--json")
+    assert done.status == 0, done.err
+    places = done.json["places"]
+    assert places["quarantine"] == {"deleted": 3, "redacted": 1, "left": 0}
+    assert places["dead_letter_queue"] == {"deleted": 3, "redacted": 1, "left": 0}
+    kept = [bytes(row["body"]).decode() for row in database.rows("SELECT body FROM quarantine")]
+    assert kept == ["<***@example.com>, Bob <bob@example.com>"] * 2
+
+
 def test_dead_letters_that_others_hold_are_not_forgotten(run, emulator, environment, queue):
     fill(emulator, mail.bounce(JANE))
     hold(emulator)
