@@ -318,13 +318,41 @@ class TestAnswers:
     def test_an_import_of_the_same_person_stays_blocked_and_shows_it(self, run, database):
         done = run("users", "import", "-", input=f"email\n{JANE}\nnew@example.com\n")
         assert done.status == 0
-        assert "1 new user was forgotten before" in done.err
+        assert "1 new user was forgotten before, and stays blocked or paused" in done.err
+        assert "ses-worker users check ADDRESS" in done.err
+        listed = run("users", "list", "--blocked")
+        assert JANE in listed.out, "as the hint says"
         user = database.user(JANE)
         assert user["auto_block_spam"]
         assert run("may-send", JANE).status == 3
         assert not database.user("new@example.com")["auto_block_spam"]
         run("users", "remove", JANE)
         assert run("may-send", JANE).status == 3, "the tombstone is still there"
+
+    def test_why_says_that_the_record_began_with_what_was_kept(
+        self, run, emulator, queue, database
+    ):
+        run("users", "import", "-", input=f"email\n{JANE}\n")
+        later = time_text_of(database.rows("SELECT forgotten_at FROM forgotten")[0])
+        for _ in range(2):
+            told = " ".join(run("why", JANE).out.split())
+            assert "The record began with what was kept of a person who was forgotten." in told
+            assert "by hand" not in told
+            figures = run("why", JANE, "--json").json
+            assert figures["states_are_the_record"]
+            assert all(each["before"]["auto_block_spam"] for each in figures["events"])
+            emulator.send(queue, mail.bounce(JANE, at=later))
+            run("drain")
+        assert len(figures["events"]) == 1
+
+    def test_why_does_not_say_so_of_a_record_that_was_changed_by_hand(self, run, environment):
+        run("users", "import", "-", input=f"email\n{JANE}\n")
+        with opened(environment) as store, store.writing() as connection:
+            connection.exec_driver_sql(
+                "UPDATE users SET paused_until = '2031-01-01 00:00:00.000000',"
+                " pause_reason = 'soft_bounce'"
+            )
+        assert "somebody has changed the record by hand" in " ".join(run("why", JANE).out.split())
 
     def test_a_sign_up_by_sql_unblocks_nobody(self, run, environment):
         with opened(environment) as store, store.writing() as connection:

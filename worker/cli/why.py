@@ -91,7 +91,10 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
 def _story(settings: "Settings", key: str, history: "History") -> Story:
     from worker.core.retelling import retold
 
-    told = retold(key, history.record, history.first, history.recorded, settings.as_policy())
+    told = retold(
+        key, history.record, history.first, history.recorded, settings.as_policy(),
+        tombstone=history.tombstone,
+    )  # fmt: skip
     cause = cause_of(history.verdict, history.events, told.changes)
     return Story(
         key=key,
@@ -117,6 +120,7 @@ def _figures(story: Story) -> dict[str, Any]:
             for event in history.events
         ],
         "states_are_the_record": story.retold.is_the_record,
+        "begins_with_tombstone": story.retold.begins_with_tombstone,
         "effects": [_effect(effect) for effect in history.effects],
         "removals": [plain(removal) for removal in history.removals],
     }
