@@ -2,13 +2,14 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from worker.cli.common import (
     HELP_SETTINGS,
+    address_hash,
     counted,
     json_option,
     print_message,
@@ -97,18 +98,19 @@ def forget(
         policy=settings.as_policy(),
         also_unblock=also_unblock,
     )
+    hashes = {key: hashed for key in keys if (hashed := address_hash(settings, key))}
     if not dry_run:
         require_terminal(yes=yes)
     if dry_run or not yes:
         with Progress("search", "rows", enabled=not as_json) as progress:
             found = survey(settings, forgetting, lambda rows: progress.update(rows, None))
         if dry_run:
-            _conclude(found, as_json=as_json, dry_run=True)
-        _show(found, is_done=False, err=as_json)
+            _conclude(found, hashes, as_json=as_json, dry_run=True)
+        _show(found, hashes, is_done=False, err=as_json)
         click.confirm(f"Forget {counted(len(keys), 'person', 'people')}?", abort=True, err=True)
     with Progress("forget", "rows", enabled=not as_json) as progress:
         done = forget_them(settings, forgetting, lambda rows: progress.update(rows, None))
-    _conclude(done, as_json=as_json, dry_run=False)
+    _conclude(done, hashes, as_json=as_json, dry_run=False)
 
 
 def _keys(addresses: Sequence[str]) -> list[str]:
@@ -123,11 +125,13 @@ def _keys(addresses: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(keys))
 
 
-def _conclude(found: "Forgotten", *, as_json: bool, dry_run: bool) -> None:
+def _conclude(
+    found: "Forgotten", hashes: Mapping[str, str], *, as_json: bool, dry_run: bool
+) -> None:
     if as_json:
-        click.echo(json.dumps(_figures(found, dry_run=dry_run)))
+        click.echo(json.dumps(_figures(found, hashes, dry_run=dry_run)))
     else:
-        _show(found, is_done=not dry_run)
+        _show(found, hashes, is_done=not dry_run)
         if found.remark:
             print_message(found.remark)
     if found.failure:
@@ -143,11 +147,13 @@ def _status(found: "Forgotten") -> Exit:
     return Exit.SET_ASIDE if found.left or found.not_looked_at else Exit.DONE
 
 
-def _figures(found: "Forgotten", *, dry_run: bool) -> dict[str, Any]:
+def _figures(found: "Forgotten", hashes: Mapping[str, str], *, dry_run: bool) -> dict[str, Any]:
     from worker.commands.forget import places
 
     return {
-        "people": [_person(person) for person in found.people],
+        "people": [
+            _person(person) | {"address_hash": hashes.get(person.key)} for person in found.people
+        ],
         "places": {
             name.replace("-", "_").replace(" ", "_"): dict(counts) for name, counts in places(found)
         },
@@ -175,16 +181,20 @@ def _person(person: "OnRecord") -> dict[str, Any]:
     }
 
 
-def _show(found: "Forgotten", *, is_done: bool, err: bool = False) -> None:
-    for line in _lines(found, is_done=is_done):
+def _show(
+    found: "Forgotten", hashes: Mapping[str, str], *, is_done: bool, err: bool = False
+) -> None:
+    for line in _lines(found, hashes, is_done=is_done):
         click.echo(printable(line), err=err)
 
 
-def _lines(found: "Forgotten", *, is_done: bool) -> Iterator[str]:
+def _lines(found: "Forgotten", hashes: Mapping[str, str], *, is_done: bool) -> Iterator[str]:
     from worker.commands.forget import places
 
     for person in found.people:
         yield _sentence(person, is_done=is_done)
+        if person.key in hashes:
+            yield f"  address_hash in the log: {hashes[person.key]}"
     for name, counts in places(found):
         if any(counts.values()):
             yield f"  {name + ':':<19} {_fates(counts, is_done=is_done)}"

@@ -11,6 +11,7 @@ from msgspec import Struct
 from worker.cli.answer import answer_of, cause_of, undo_of
 from worker.cli.common import (
     HELP_SETTINGS,
+    address_hash,
     json_option,
     plain,
     print_message,
@@ -128,9 +129,7 @@ def _figures(story: Story) -> dict[str, Any]:
 
 def _hash_of(settings: "Settings", key: str) -> dict[str, Any]:
     """Return by what the address is found in the log; nothing where lines have no hash."""
-    from worker.observability.telemetry import hashed
-
-    return {"address_hash": hashed(log_key, key)} if (log_key := settings.log_key) else {}
+    return {"address_hash": found} if (found := address_hash(settings, key)) else {}
 
 
 def _effect(row: Mapping[str, Any]) -> dict[str, Any]:
