@@ -524,6 +524,37 @@ def test_a_signed_message_is_verified_before_its_signature_goes(
     assert "its signature" in left["why"]
 
 
+def test_addresses_are_read_from_standard_input(run, environment, emulator, queue, database):
+    users(environment, FIVE)
+    listed = f"{JANE}\n\nBOB@example.com\n{JANE}\n"
+    refused = run("users", "forget", "-", input=listed)
+    assert (refused.status, "use --yes" in refused.err) == (2, True)
+    looked = run("users", "forget", "-", "--dry-run", "--json", input=listed)
+    assert [each["address"] for each in looked.json["people"]] == [JANE, "bob@example.com"]
+    assert run("users", "forget", "-", "--yes", input=listed).status == 0
+    assert database.count("users") == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "listed", "said"),
+    [
+        ([JANE, "no address\x1b", "bob@example.com"], "", "no address\\x1b is no usable address"),
+        (["-"], f"{JANE}\nno address\n", "line 2 is no usable address"),
+        (["-", JANE], JANE, "- stands alone"),
+        (["-"], "\n", "there is no address on standard input"),
+        (["-"], "\n".join(mail.addresses(51)), "at most 50 addresses at once"),
+    ],
+)
+def test_of_several_addresses_the_wrong_one_is_named_and_nobody_is_forgotten(
+    run, environment, emulator, queue, database, arguments, listed, said
+):
+    users(environment, [JANE])
+    done = run("users", "forget", *arguments, "--yes", input=listed)
+    assert done.status == 2
+    assert said in " ".join(done.err.split())
+    assert database.count("users") == 1
+
+
 def test_without_a_queue_the_database_is_done_and_said(run, environment, database):
     users(environment, [JANE])
     done = run("users", "forget", JANE, "--yes", "--json")

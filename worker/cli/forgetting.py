@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +20,7 @@ from worker.cli.common import (
 from worker.cli.exits import Exit
 from worker.cli.help import option
 from worker.cli.words import moment
-from worker.core.masking import printable
+from worker.core.masking import cut, printable
 
 if TYPE_CHECKING:
     from worker.commands.forget import Forgotten
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 MOST_ADDRESSES = 50
 """The database is searched for all of them at once; more would make each row slow."""
 MOST_LEFT_SHOWN = 20
+MOST_SHOWN_OF_ONE = 100
 OUT_OF_REACH = (
     "the queue: what arrives later about them is ignored",
     "backups, WAL archives and replicas' backups: delete them, or repeat this after a restore",
@@ -70,6 +72,8 @@ def forget(
 ) -> None:
     """Delete all that is on record about people, however their addresses are spelled.
 
+    With - the addresses stand on standard input, one a line, or in CSV with a column email.
+
     First it says what there is and where, and asks. Users, events, notices and removals are
     deleted; so are their parts of quarantined messages, dead letters and notices that name others
     too, which are kept for the others. A dead letter about others as well moves to quarantine.
@@ -85,6 +89,7 @@ def forget(
     Example:
       ses-worker users forget jane@example.com --dry-run
       ses-worker users forget jane@example.com --yes
+      ses-worker users forget - --yes < requests.txt
     """
     from worker.cli.progress import Progress
     from worker.commands.forget import forget as forget_them
@@ -114,14 +119,42 @@ def forget(
 
 
 def _keys(addresses: Sequence[str]) -> list[str]:
+    """Return the normalised addresses of the command line, or of standard input; all, or none.
+
+    Raises:
+        UsageError: one is no address, there is none, or there are too many.
+
+    """
     from worker.core.address import parse_address
 
-    if len(addresses) > MOST_ADDRESSES:
+    if "-" in addresses:
+        return _listed_keys(addresses)
+    keys = []
+    for given in addresses:
+        if (address := parse_address(given)) is None:
+            shown = printable(cut(given, MOST_SHOWN_OF_ONE))
+            raise click.BadParameter(f"{shown} is no usable address", param_hint="ADDRESS")
+        keys.append(address.key)
+    return _distinct(keys)
+
+
+def _listed_keys(addresses: Sequence[str]) -> list[str]:
+    from worker.cli.address_lines import AddressLines
+
+    if len(addresses) > 1:
+        raise click.UsageError("- stands alone: the addresses are on standard input")
+    lines = AddressLines("-", show_all=False)
+    keys = _distinct(list(islice(lines, MOST_ADDRESSES + 1)))
+    if lines.refused:
+        raise click.UsageError("a line is no usable address; nobody was forgotten")
+    if not keys:
+        raise click.UsageError("there is no address on standard input")
+    return keys
+
+
+def _distinct(keys: Sequence[str]) -> list[str]:
+    if len(keys) > MOST_ADDRESSES:
         raise click.UsageError(f"at most {MOST_ADDRESSES} addresses at once")
-    parsed = [parse_address(address) for address in addresses]
-    keys = [address.key for address in parsed if address]
-    if len(keys) < len(addresses):
-        raise click.BadParameter("is no usable address", param_hint="ADDRESS")
     return list(dict.fromkeys(keys))
 
 
