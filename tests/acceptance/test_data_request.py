@@ -107,6 +107,29 @@ def test_about_a_stranger_and_about_nobody(run, emulator, queue, ses):
     assert "Nothing is on record about this address." in shown.out
 
 
+def test_the_log_can_be_searched_by_the_hash_that_its_lines_have(
+    run, emulator, queue, ses, environment
+):
+    environment["SES_WORKER_PRIVACY__KEY"] = "3f1c0b7d9e2a4c5b8d6f7e8091a2b3c4"
+    for addresses in ("hashed", "domain"):
+        environment["SES_WORKER_LOG__ADDRESSES"] = addresses
+        emulator.send(queue, mail.complaint(JANE, feedback_id=addresses, message_id=addresses))
+        log = run("drain").err
+        found = run(*EXPORT, "--json").json["address_hash"]
+        shown = run(*EXPORT).out
+        forgetting = run("users", "forget", JANE, "--dry-run")
+        figures = run("users", "forget", JANE, "--dry-run", "--json").json
+        assert figures["people"][0]["address_hash"] == found
+        if addresses == "hashed":
+            assert found in log
+            assert f"Lines of the log about this person have address_hash {found}." in shown
+            assert f"address_hash in the log: {found}" in forgetting.out
+        else:
+            assert found is None
+            assert "about this person have address_hash" not in shown
+            assert "address_hash" not in forgetting.out
+
+
 class TestPlacesThatCannotBeRead:
     def test_a_refusal_of_ses_is_named_and_all_else_is_written(self, run, emulator, queue, ses):
         run("users", "import", "-", input=f"email\n{JANE}\n")

@@ -257,6 +257,22 @@ def test_what_cannot_be_taken_out_is_listed_and_left(
     assert run("users", "forget", JANE, "--yes").status == 0
 
 
+def test_what_cannot_be_read_and_names_nobody_else_goes(
+    run, emulator, environment, queue, database, either_store
+):
+    alone = f"not json about {JANE}", f"bad from Jane Doe <{JANE}>", f'{{"x": "{JANE}"}}'
+    shared = f"bad from Jane Doe <{JANE}>, Bob <bob@example.com>"
+    quarantined(environment, *[("not_json", body) for body in (*alone, shared)])
+    fill(emulator, *alone, shared)
+    done = run("users", "forget", JANE, "--yes", "--json")
+    assert done.status == 0, done.err
+    places = done.json["places"]
+    assert places["quarantine"] == {"deleted": 3, "redacted": 1, "left": 0}
+    assert places["dead_letter_queue"] == {"deleted": 3, "redacted": 1, "left": 0}
+    kept = [bytes(row["body"]).decode() for row in database.rows("SELECT body FROM quarantine")]
+    assert kept == ["<***@example.com>, Bob <bob@example.com>"] * 2
+
+
 def test_dead_letters_that_others_hold_are_not_forgotten(run, emulator, environment, queue):
     fill(emulator, mail.bounce(JANE))
     hold(emulator)
@@ -350,13 +366,41 @@ class TestAnswers:
     def test_an_import_of_the_same_person_stays_blocked_and_shows_it(self, run, database):
         done = run("users", "import", "-", input=f"email\n{JANE}\nnew@example.com\n")
         assert done.status == 0
-        assert "1 new user was forgotten before" in done.err
+        assert "1 new user was forgotten before, and stays blocked or paused" in done.err
+        assert "ses-worker users check ADDRESS" in done.err
+        listed = run("users", "list", "--blocked")
+        assert JANE in listed.out, "as the hint says"
         user = database.user(JANE)
         assert user["auto_block_spam"]
         assert run("may-send", JANE).status == 3
         assert not database.user("new@example.com")["auto_block_spam"]
         run("users", "remove", JANE)
         assert run("may-send", JANE).status == 3, "the tombstone is still there"
+
+    def test_why_says_that_the_record_began_with_what_was_kept(
+        self, run, emulator, queue, database
+    ):
+        run("users", "import", "-", input=f"email\n{JANE}\n")
+        later = time_text_of(database.rows("SELECT forgotten_at FROM forgotten")[0])
+        for _ in range(2):
+            told = " ".join(run("why", JANE).out.split())
+            assert "The record began with what was kept of a person who was forgotten." in told
+            assert "by hand" not in told
+            figures = run("why", JANE, "--json").json
+            assert figures["states_are_the_record"]
+            assert all(each["before"]["auto_block_spam"] for each in figures["events"])
+            emulator.send(queue, mail.bounce(JANE, at=later))
+            run("drain")
+        assert len(figures["events"]) == 1
+
+    def test_why_does_not_say_so_of_a_record_that_was_changed_by_hand(self, run, environment):
+        run("users", "import", "-", input=f"email\n{JANE}\n")
+        with opened(environment) as store, store.writing() as connection:
+            connection.exec_driver_sql(
+                "UPDATE users SET paused_until = '2031-01-01 00:00:00.000000',"
+                " pause_reason = 'soft_bounce'"
+            )
+        assert "somebody has changed the record by hand" in " ".join(run("why", JANE).out.split())
 
     def test_a_sign_up_by_sql_unblocks_nobody(self, run, environment):
         with opened(environment) as store, store.writing() as connection:
@@ -526,6 +570,37 @@ def test_a_signed_message_is_verified_before_its_signature_goes(
     assert done.status == 3
     (left,) = done.json["left"]
     assert "its signature" in left["why"]
+
+
+def test_addresses_are_read_from_standard_input(run, environment, emulator, queue, database):
+    users(environment, FIVE)
+    listed = f"{JANE}\n\nBOB@example.com\n{JANE}\n"
+    refused = run("users", "forget", "-", input=listed)
+    assert (refused.status, "use --yes" in refused.err) == (2, True)
+    looked = run("users", "forget", "-", "--dry-run", "--json", input=listed)
+    assert [each["address"] for each in looked.json["people"]] == [JANE, "bob@example.com"]
+    assert run("users", "forget", "-", "--yes", input=listed).status == 0
+    assert database.count("users") == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "listed", "said"),
+    [
+        ([JANE, "no address\x1b", "bob@example.com"], "", "no address\\x1b is no usable address"),
+        (["-"], f"{JANE}\nno address\n", "line 2 is no usable address"),
+        (["-", JANE], JANE, "- stands alone"),
+        (["-"], "\n", "there is no address on standard input"),
+        (["-"], "\n".join(mail.addresses(51)), "at most 50 addresses at once"),
+    ],
+)
+def test_of_several_addresses_the_wrong_one_is_named_and_nobody_is_forgotten(
+    run, environment, emulator, queue, database, arguments, listed, said
+):
+    users(environment, [JANE])
+    done = run("users", "forget", *arguments, "--yes", input=listed)
+    assert done.status == 2
+    assert said in " ".join(done.err.split())
+    assert database.count("users") == 1
 
 
 def test_without_a_queue_the_database_is_done_and_said(run, environment, database):

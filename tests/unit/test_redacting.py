@@ -164,8 +164,9 @@ def test_keys_that_are_made_of_the_whole_text_cannot_be_kept():
 
 def test_what_cannot_be_understood_still_cannot_for_the_same_reason():
     for body in (
-        '{"x": "jane.doe@example.com"}', f"not JSON: {JANE}", f'["{JANE}"]',
-        f'{{"notificationType": "Bounce", "for": "{JANE}"}}', f'{{"broken": "{JANE}',
+        f'{{"x": "jane.doe@example.com", "y": "{OTHERS[0]}"}}', f"not JSON: {JANE} {OTHERS[1]}",
+        f'["{JANE}", ["{OTHERS[2]}"]]', f'{{"broken": "{JANE}, {OTHERS[3]}',
+        f'{{"notificationType": "Bounce", "for": "{JANE}", "by": "{OTHERS[0]}"}}',
     ):  # fmt: skip
         after = redacted_body(body, {JANE})
         assert not is_about(after, {JANE})
@@ -228,3 +229,29 @@ def test_many_encoded_words_take_time_that_grows_with_them_only():
     began = time.monotonic()
     assert not names_any(text, [JUERGEN])
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "not json about jane.doe@example.com",
+        "bad from Jane <Jane.Doe@Example.com>, jane.doe (at) example.com",
+        '{"x": "jane.doe@example.com"}',
+        '{"notificationType": "Bounce", "for": ["jane.doe%40example.com"]}',
+        '{"broken": "jane.doe@example.com',
+        envelope("bad from Jane <jane.doe@example.com>"),
+    ],
+)
+def test_what_cannot_be_understood_and_names_nobody_else_goes(body):
+    assert redacted_body(body, {JANE}) is None
+
+
+def test_a_display_name_goes_with_the_address_and_an_answer_keeps_its_words():
+    message = json.loads(ses_message(OTHERS[0], diagnosticCode=f"550 Spam from Jane <{JANE}>"))
+    message["mail"]["headers"] = [
+        {"name": "To", "value": f'"Doe, Jane" <{JANE}>, Bob <{OTHERS[0]}>'}
+    ]
+    after = redacted_body(json.dumps(message), {JANE})
+    assert "Doe" not in after
+    assert "Bob <bob@example.com>" in after
+    assert "550 Spam from Jane <***@example.com>" in after

@@ -152,3 +152,10 @@ def print_message(what: object) -> None:
     # Not click.echo, which would bypass a progress bar that has replaced stderr.
     sys.stderr.writelines(lines)
     sys.stderr.flush()
+
+
+def address_hash(settings: "Settings", key: str) -> str:
+    """Return by what an address is found in the log; empty where lines have no hash."""
+    from worker.observability.telemetry import hashed
+
+    return hashed(log_key, key) if (log_key := settings.log_key) else ""

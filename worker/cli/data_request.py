@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.common import counted, print_message
+from worker.cli.common import address_hash, counted, print_message
 from worker.cli.exits import Exit
 from worker.cli.history_lines import meaning_of
 from worker.cli.words import verdict_figures
@@ -36,8 +36,9 @@ _OUT_OF_REACH = (
     },
     {
         "place": "logs",
-        "what": "no address; account_id as fxa_id, the domain, and the ids of SES's messages",
-        "to_do": "search them for these ids",
+        "what": "no address; account_id as fxa_id, the domain, the ids of SES's messages, and "
+        'address_hash with log.addresses = "hashed"',
+        "to_do": "search them for these",
     },
     {
         "place": "backups and exported files",
@@ -119,6 +120,7 @@ def _fields(
     events = [event | {"in_words": meaning_of(event)} for event in rows.pop("events")]
     return {
         "address": key,
+        "address_hash": address_hash(settings, key) or None,
         "as_of": datetime.now(UTC),
         "database": store.place,
         "found": not (record.is_nothing and found.is_nothing),

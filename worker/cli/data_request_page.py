@@ -33,6 +33,8 @@ def page(fields: Mapping[str, Any]) -> Iterator[str]:
     yield f"All data on record about {fields['address']}"
     yield f"As of {moment(fields['as_of'])} UTC, in {printable(fields['database'])}."
     yield "Other people's addresses are masked: ***@example.com. Times are UTC."
+    if fields["address_hash"]:
+        yield f"Lines of the log about this person have address_hash {fields['address_hash']}."
     yield ""
     yield _verdict(fields["verdict"])
     if on := fields["verdict"]["forgotten_at"]:

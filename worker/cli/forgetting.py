@@ -2,13 +2,15 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from worker.cli.common import (
     HELP_SETTINGS,
+    address_hash,
     counted,
     json_option,
     print_message,
@@ -18,7 +20,7 @@ from worker.cli.common import (
 from worker.cli.exits import Exit
 from worker.cli.help import option
 from worker.cli.words import moment
-from worker.core.masking import printable
+from worker.core.masking import cut, printable
 
 if TYPE_CHECKING:
     from worker.commands.forget import Forgotten
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 MOST_ADDRESSES = 50
 """The database is searched for all of them at once; more would make each row slow."""
 MOST_LEFT_SHOWN = 20
+MOST_SHOWN_OF_ONE = 100
 OUT_OF_REACH = (
     "the queue: what arrives later about them is ignored",
     "backups, WAL archives and replicas' backups: delete them, or repeat this after a restore",
@@ -69,6 +72,8 @@ def forget(
 ) -> None:
     """Delete all that is on record about people, however their addresses are spelled.
 
+    With - the addresses stand on standard input, one a line, or in CSV with a column email.
+
     First it says what there is and where, and asks. Users, events, notices and removals are
     deleted; so are their parts of quarantined messages, dead letters and notices that name others
     too, which are kept for the others. A dead letter about others as well moves to quarantine.
@@ -84,6 +89,7 @@ def forget(
     Example:
       ses-worker users forget jane@example.com --dry-run
       ses-worker users forget jane@example.com --yes
+      ses-worker users forget - --yes < requests.txt
     """
     from worker.cli.progress import Progress
     from worker.commands.forget import forget as forget_them
@@ -97,37 +103,68 @@ def forget(
         policy=settings.as_policy(),
         also_unblock=also_unblock,
     )
+    hashes = {key: hashed for key in keys if (hashed := address_hash(settings, key))}
     if not dry_run:
         require_terminal(yes=yes)
     if dry_run or not yes:
         with Progress("search", "rows", enabled=not as_json) as progress:
             found = survey(settings, forgetting, lambda rows: progress.update(rows, None))
         if dry_run:
-            _conclude(found, as_json=as_json, dry_run=True)
-        _show(found, is_done=False, err=as_json)
+            _conclude(found, hashes, as_json=as_json, dry_run=True)
+        _show(found, hashes, is_done=False, err=as_json)
         click.confirm(f"Forget {counted(len(keys), 'person', 'people')}?", abort=True, err=True)
     with Progress("forget", "rows", enabled=not as_json) as progress:
         done = forget_them(settings, forgetting, lambda rows: progress.update(rows, None))
-    _conclude(done, as_json=as_json, dry_run=False)
+    _conclude(done, hashes, as_json=as_json, dry_run=False)
 
 
 def _keys(addresses: Sequence[str]) -> list[str]:
+    """Return the normalised addresses of the command line, or of standard input; all, or none.
+
+    Raises:
+        UsageError: one is no address, there is none, or there are too many.
+
+    """
     from worker.core.address import parse_address
 
-    if len(addresses) > MOST_ADDRESSES:
+    if "-" in addresses:
+        return _listed_keys(addresses)
+    keys = []
+    for given in addresses:
+        if (address := parse_address(given)) is None:
+            shown = printable(cut(given, MOST_SHOWN_OF_ONE))
+            raise click.BadParameter(f"{shown} is no usable address", param_hint="ADDRESS")
+        keys.append(address.key)
+    return _distinct(keys)
+
+
+def _listed_keys(addresses: Sequence[str]) -> list[str]:
+    from worker.cli.address_lines import AddressLines
+
+    if len(addresses) > 1:
+        raise click.UsageError("- stands alone: the addresses are on standard input")
+    lines = AddressLines("-", show_all=False)
+    keys = _distinct(list(islice(lines, MOST_ADDRESSES + 1)))
+    if lines.refused:
+        raise click.UsageError("a line is no usable address; nobody was forgotten")
+    if not keys:
+        raise click.UsageError("there is no address on standard input")
+    return keys
+
+
+def _distinct(keys: Sequence[str]) -> list[str]:
+    if len(keys) > MOST_ADDRESSES:
         raise click.UsageError(f"at most {MOST_ADDRESSES} addresses at once")
-    parsed = [parse_address(address) for address in addresses]
-    keys = [address.key for address in parsed if address]
-    if len(keys) < len(addresses):
-        raise click.BadParameter("is no usable address", param_hint="ADDRESS")
     return list(dict.fromkeys(keys))
 
 
-def _conclude(found: "Forgotten", *, as_json: bool, dry_run: bool) -> None:
+def _conclude(
+    found: "Forgotten", hashes: Mapping[str, str], *, as_json: bool, dry_run: bool
+) -> None:
     if as_json:
-        click.echo(json.dumps(_figures(found, dry_run=dry_run)))
+        click.echo(json.dumps(_figures(found, hashes, dry_run=dry_run)))
     else:
-        _show(found, is_done=not dry_run)
+        _show(found, hashes, is_done=not dry_run)
         if found.remark:
             print_message(found.remark)
     if found.failure:
@@ -143,11 +180,13 @@ def _status(found: "Forgotten") -> Exit:
     return Exit.SET_ASIDE if found.left or found.not_looked_at else Exit.DONE
 
 
-def _figures(found: "Forgotten", *, dry_run: bool) -> dict[str, Any]:
+def _figures(found: "Forgotten", hashes: Mapping[str, str], *, dry_run: bool) -> dict[str, Any]:
     from worker.commands.forget import places
 
     return {
-        "people": [_person(person) for person in found.people],
+        "people": [
+            _person(person) | {"address_hash": hashes.get(person.key)} for person in found.people
+        ],
         "places": {
             name.replace("-", "_").replace(" ", "_"): dict(counts) for name, counts in places(found)
         },
@@ -175,16 +214,20 @@ def _person(person: "OnRecord") -> dict[str, Any]:
     }
 
 
-def _show(found: "Forgotten", *, is_done: bool, err: bool = False) -> None:
-    for line in _lines(found, is_done=is_done):
+def _show(
+    found: "Forgotten", hashes: Mapping[str, str], *, is_done: bool, err: bool = False
+) -> None:
+    for line in _lines(found, hashes, is_done=is_done):
         click.echo(printable(line), err=err)
 
 
-def _lines(found: "Forgotten", *, is_done: bool) -> Iterator[str]:
+def _lines(found: "Forgotten", hashes: Mapping[str, str], *, is_done: bool) -> Iterator[str]:
     from worker.commands.forget import places
 
     for person in found.people:
         yield _sentence(person, is_done=is_done)
+        if person.key in hashes:
+            yield f"  address_hash in the log: {hashes[person.key]}"
     for name, counts in places(found):
         if any(counts.values()):
             yield f"  {name + ':':<19} {_fates(counts, is_done=is_done)}"

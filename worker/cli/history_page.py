@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from worker.cli.why import Story
+    from worker.core.retelling import Retold
     from worker.store.answers import Verdict
     from worker.store.history import History
 
@@ -90,12 +91,19 @@ def _show_events(out: "Console", story: "Story") -> None:
             f"These are the newest {MOST_EVENTS} events; there may be more. So the record before "
             "and after them is not known.",
         )
-    elif not told.is_the_record:
-        put(
-            out,
-            "Before and after are by the policy of these settings. The user's own record differs: "
-            "another policy was in force, or somebody has changed the record by hand.",
-        )
+    elif about_the_record := _about_the_record(told):
+        put(out, about_the_record)
+
+
+def _about_the_record(told: "Retold") -> str:
+    if told.begins_with_tombstone:
+        return "The record began with what was kept of a person who was forgotten."
+    if told.is_the_record:
+        return ""
+    return (
+        "Before and after are by the policy of these settings. The user's own record differs: "
+        "another policy was in force, or somebody has changed the record by hand."
+    )
 
 
 def _show_effect(out: "Console", effect: Row) -> None:

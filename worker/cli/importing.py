@@ -58,9 +58,10 @@ class NewUsers:
         """Say about how many of them something was on record, and what was done with it."""
         if counts.forgotten:
             users = counted(counts.forgotten, "new user was", "new users were")
+            stays = "stays" if counts.forgotten == 1 else "stay"
             print_message(
-                f"{users} forgotten before, and stay blocked or paused if they were "
-                "(ses-worker users list --reason forgotten)"
+                f"{users} forgotten before, and {stays} blocked or paused if that was kept "
+                "(ses-worker users check ADDRESS, or users list --blocked and --paused)"
             )
         if not counts.with_events:
             return

@@ -11,6 +11,7 @@ from msgspec import Struct
 from worker.cli.answer import answer_of, cause_of, undo_of
 from worker.cli.common import (
     HELP_SETTINGS,
+    address_hash,
     json_option,
     plain,
     print_message,
@@ -91,7 +92,10 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
 def _story(settings: "Settings", key: str, history: "History") -> Story:
     from worker.core.retelling import retold
 
-    told = retold(key, history.record, history.first, history.recorded, settings.as_policy())
+    told = retold(
+        key, history.record, history.first, history.recorded, settings.as_policy(),
+        tombstone=history.tombstone,
+    )  # fmt: skip
     cause = cause_of(history.verdict, history.events, told.changes)
     return Story(
         key=key,
@@ -117,6 +121,7 @@ def _figures(story: Story) -> dict[str, Any]:
             for event in history.events
         ],
         "states_are_the_record": story.retold.is_the_record,
+        "begins_with_tombstone": story.retold.begins_with_tombstone,
         "effects": [_effect(effect) for effect in history.effects],
         "removals": [plain(removal) for removal in history.removals],
     }
@@ -124,9 +129,7 @@ def _figures(story: Story) -> dict[str, Any]:
 
 def _hash_of(settings: "Settings", key: str) -> dict[str, Any]:
     """Return by what the address is found in the log; nothing where lines have no hash."""
-    from worker.observability.telemetry import hashed
-
-    return {"address_hash": hashed(log_key, key)} if (log_key := settings.log_key) else {}
+    return {"address_hash": found} if (found := address_hash(settings, key)) else {}
 
 
 def _effect(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from msgspec.structs import replace
 from worker.core.address import parse_address
 from worker.core.decode import Single, decode, feedback_in, parts_of
 from worker.core.disguise import hide_all, names_any
+from worker.core.display_names import without_display_names
 from worker.core.limits import DEEPEST_WRAPPING, LONGEST_ADDRESS, LONGEST_REPORTED
-from worker.core.masking import addresses_in, domain_at
+from worker.core.masking import MASK, addresses_in, domain_at
 from worker.core.model import AccountEvent, Feedback, Ignored, Malformed, Notification
 from worker.core.nesting import is_nested_too_deep
 
@@ -26,6 +27,7 @@ Keys = Collection[str]
 """Normalised addresses (`users.email_key`)."""
 
 _RECIPIENTS = frozenset({"bouncedRecipients", "complainedRecipients"})
+_ANSWERS = frozenset({"diagnosticCode", "smtpResponse"})
 _SIGNATURE = ("Signature", "SignatureVersion", "SigningCertURL", "SigningCertUrl")
 MOST_NAMED = 200
 """Addresses in a notification that are looked up beside those of its recipients."""
@@ -86,7 +88,10 @@ def redacted_body(body: str, keys: Keys) -> str | None:
         CannotRedact: what it says about the others would not be the same.
 
     """
-    before = [_meaning(part, keys) for part in parts_of(decode(body))]
+    parts = list(parts_of(decode(body)))
+    if _says_nothing_of_others(parts, keys) and not _names_others(body, keys):
+        return None
+    before = [_meaning(part, keys) for part in parts]
     expected = [part for part in before if part is not _GONE]
     redacted = redacted_text(body, keys)
     if redacted is None or not expected:
@@ -98,6 +103,25 @@ def redacted_body(body: str, keys: Keys) -> str | None:
     if names_people(redacted, keys):
         raise CannotRedact("an address is spelled in it in a way that cannot be taken out")
     return redacted
+
+
+def _says_nothing_of_others(parts: Sequence[Single], keys: Keys) -> bool:
+    return all(
+        not isinstance(part, AccountEvent)
+        and (isinstance(part, Ignored | Malformed) or _meaning(part, keys) is _GONE)
+        for part in parts
+    )
+
+
+def _names_others(body: str, keys: Keys) -> bool:
+    """Return whether another address is written in a body, or in the texts within it."""
+    for text in texts_in(body):
+        if _parsed(text) is None:
+            hidden = hide_all(text, keys)
+            for start, sign, _ in addresses_in(hidden):
+                if not hidden[start:sign].endswith(MASK):
+                    return True
+    return False
 
 
 def named_by(notification: Notification) -> set[str]:
@@ -192,6 +216,8 @@ class _Redaction:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self._depth = 0
+        self._is_answer = False
+        """It is within the answer of a mail server, whose words decide, and name nobody."""
 
     def of_text(self, text: str) -> Any:
         """Return a text without them: JSON in it is rewritten, other text has them masked."""
@@ -199,7 +225,9 @@ class _Redaction:
             return text
         value = _parsed(text) if self._depth <= DEEPEST_WRAPPING else None
         if value is None:
-            return hide_all(text, self._keys)
+            hidden = hide_all(text, self._keys)
+            is_changed = hidden != text and not self._is_answer
+            return without_display_names(hidden) if is_changed else hidden
         self._depth += 1
         after = self._of(value)
         self._depth -= 1
@@ -223,7 +251,9 @@ class _Redaction:
     def _of_object(self, value: dict[str, Any]) -> Any:
         after: dict[str, Any] = {}
         for name, item in value.items():
+            self._is_answer = name in _ANSWERS
             changed = self._of(item)
+            self._is_answer = False
             if changed is _GONE or (name in _RECIPIENTS and item and changed == []):
                 return _GONE
             after[hide_all(name, self._keys)] = changed

@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from worker.core.folding import FirstRecord, Fold, Person, Recorded
+from worker.core.folding import FirstRecord, Fold, Person, Recorded, blank
 from worker.core.model import User
 from worker.core.policy import Policy
+from worker.core.tombstones import REASON, Tombstone, barred_by
 
 
 class Change(Struct, frozen=True):
@@ -38,6 +40,8 @@ class Retold(Struct, frozen=True):
     changes: Mapping[int, Change]
     is_the_record: bool
     """The changes end in the pause and block that the user has; of a stranger always True."""
+    begins_with_tombstone: bool = False
+    """The user was forgotten before: the record began with what was kept."""
 
 
 def retold(
@@ -46,11 +50,33 @@ def retold(
     first: FirstRecord | None,
     events: Sequence[Recorded],
     policy: Policy,
+    *,
+    tombstone: Tombstone | None = None,
 ) -> Retold:
     """Fold all events of an address by a policy, from the record with which a user began.
 
-    An event that is part of that first record has no change of its own.
+    An event that is part of that first record has no change of its own. Where that does not make
+    the record of a user who was forgotten before, it began with the tombstone.
     """
+    told = _retold(key, user, first, events, policy)
+    if told.is_the_record or user is None or tombstone is None:
+        return told
+    begun = first or FirstRecord(blank(key), 0)
+    barred = FirstRecord(barred_by(begun.record, tombstone), begun.after_event)
+    again = _retold(key, user, barred, events, policy)
+    is_over = user.pause_reason == REASON and tombstone.paused_until is None
+    if again.is_the_record or is_over:
+        return replace(again, is_the_record=True, begins_with_tombstone=True)
+    return told
+
+
+def _retold(
+    key: str,
+    user: User | None,
+    first: FirstRecord | None,
+    events: Sequence[Recorded],
+    policy: Policy,
+) -> Retold:
     person = Person(key, user, first)
     fold = Fold(person.start, policy)
     changes: dict[int, Change] = {}

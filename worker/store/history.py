@@ -12,6 +12,7 @@ from worker.core.address import parse_address
 from worker.core.folding import FirstRecord, Recorded
 from worker.core.model import User
 from worker.core.privacy import PrivacyKey
+from worker.core.tombstones import Tombstone
 from worker.store import Store
 from worker.store.answers import READ as READ_FOR_VERDICT
 from worker.store.answers import Verdict, verdict_on
@@ -20,6 +21,7 @@ from worker.store.recipients import newest_events
 from worker.store.recorded import events_with, first_records_of, records_of
 from worker.store.rows import USER_COLUMNS
 from worker.store.schema import INDEXED, MAIL_START, outbox, removals, users
+from worker.store.tombstones import forgotten_among
 
 Row = Mapping[str, Any]
 READ = {**READ_FOR_VERDICT, **to_read("events", "outbox", "removals", "imported_users")}
@@ -49,6 +51,8 @@ class History(Struct, frozen=True, kw_only=True):
     """The record with which the user began, if it was imported with one."""
     record: User | None = None
     """The user, for a fold."""
+    tombstone: Tombstone | None = None
+    """What is kept of a user who was forgotten before."""
 
 
 def history_of(
@@ -82,6 +86,7 @@ def history_of(
         recorded=recorded,
         first=first,
         record=record,
+        tombstone=forgotten_among(store, [key], privacy_key).get(key) if record else None,
     )
 
 
