@@ -17,7 +17,7 @@ from worker.store import ensure_schema, open_store
 from worker.store.users import import_users
 
 CHECKS = [
-    "settings", "files", "database", "users", "sending", "retention", "queue", "clock", "dead letters", "queue policy", "permissions", "topic",
+    "settings", "files", "database", "users", "forgotten", "sending", "retention", "queue", "clock", "dead letters", "queue policy", "permissions", "topic",
     "subscription", "feedback", "eventbridge", "encryption", "account", "slack",
 ]  # fmt: skip
 

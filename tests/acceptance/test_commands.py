@@ -376,6 +376,7 @@ class TestUsers:
             "with_events": 0,
             "folded": 0,
             "folded_barred": 0,
+            "forgotten_before": 0,
         }
 
     def test_import_reads_standard_input(self, run):

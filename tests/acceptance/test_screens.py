@@ -348,7 +348,7 @@ def test_an_empty_list_says_so(run, emulator, queue, command, sentence):
 class TestCheck:
     def test_it_ends_with_a_summary(self, run, wiring, environment):
         run("db", "upgrade")
-        assert run("check").out.splitlines()[-1] == "15 ok, 1 note, no problems, 1 skipped"
+        assert run("check").out.splitlines()[-1] == "18 ok, 1 note, no problems, 1 skipped"
         wiring.unsubscribe()
         wiring.set_queue(RedrivePolicy="")
         out = run("check").out.splitlines()

@@ -314,6 +314,7 @@ def test_quarantine_keeps_all_that_there_is_to_know(store):
         "sent_at": received.sent_at,
         "received_at": received.received_at,
         "worker_version": __version__,
+        "verified": False,
     }
 
 

@@ -40,6 +40,7 @@ NOTHING_TO_RECOVER = {
     "dead_letters.not_deleted": "the command ends; it counts them",
     "effect.failed": "parked; effect.delivered after a retry by the operator",
     "effect.parked": "effect.delivered after a retry by the operator",
+    "events.flooded": "it ends with the hour",
     "figures.unreadable": "left out",
     "library.message": "a library's",
     "log.lost": "said when the log can be written again",

@@ -124,6 +124,7 @@ def test_no_user_record_changes(message):
 def test_a_message_without_account_events_asks_for_none(message):
     class Reader:
         locked = ()
+        key_id = ""
 
         def users(self, _):
             return {}

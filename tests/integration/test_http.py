@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 from support.waiting import wait_until
 
+from worker.core.limits import LARGEST_REQUEST_HEAD_BYTES
 from worker.observability.health import Health, Phase
 from worker.observability.http import Observability, server
 from worker.observability.metrics import Metrics
@@ -174,7 +175,7 @@ class TestUntrustedClients:
     def test_a_header_that_is_too_long_is_refused_before_it_is_whole(self, port):
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(b"GET /readyz HTTP/1.1\r\nx: ")
-            client.sendall(b"y" * server.LARGEST_HEADER_BYTES)
+            client.sendall(b"y" * LARGEST_REQUEST_HEAD_BYTES)
             with suppress(ConnectionResetError):  # it is not read to its end
                 assert output(client).startswith(b"HTTP/1.1 431")
 

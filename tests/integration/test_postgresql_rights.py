@@ -319,13 +319,13 @@ class TestCommands:
         [
             (
                 ["may-send", "jane@example.com"],
-                ["do_not_mail", "events_by_recipient", "ses_worker_schema", "users"],
+                ["do_not_mail", "events_by_recipient", "forgotten", "ses_worker_schema", "users"],
             ),
             (
                 ["why", "jane@example.com"],
                 [
-                    "do_not_mail", "events", "events_by_recipient", "imported_users", "outbox",
-                    "removals", "ses_worker_schema", "users",
+                    "do_not_mail", "events", "events_by_recipient", "forgotten", "imported_users",
+                    "outbox", "removals", "ses_worker_schema", "users",
                 ],
             ),
             (
@@ -337,13 +337,16 @@ class TestCommands:
             ),
             (
                 ["users", "check", "jane@example.com"],
-                ["do_not_mail", "events_by_recipient", "ses_worker_schema", "users"],
+                ["do_not_mail", "events_by_recipient", "forgotten", "ses_worker_schema", "users"],
             ),
             (["users", "list", "--since", "7d"], ["events", "ses_worker_schema", "users"]),
             (["users", "list", "--everybody"], ["do_not_mail", "ses_worker_schema", "users"]),
             (["events", "export"], ["events", "ses_worker_schema"]),
             (["users", "list"], ["ses_worker_schema", "users"]),
-            (["users", "show", "jane@example.com"], ["ses_worker_schema", "users"]),
+            (
+                ["users", "show", "jane@example.com"],
+                ["do_not_mail", "events_by_recipient", "forgotten", "ses_worker_schema", "users"],
+            ),
             (["users", "export"], ["ses_worker_schema", "users"]),
             (["outbox", "list"], ["limits", "outbox", "ses_worker_schema"]),
             (["dlq", "list"], ["quarantine", "ses_worker_schema"]),

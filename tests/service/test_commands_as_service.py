@@ -114,8 +114,8 @@ def test_a_database_owned_by_root_is_reported_with_its_fix_by_check_and_by_the_s
 
 def test_a_full_disk_is_reported_by_check(worker):
     machine, command = worker.machine, f"ses-worker --instance {worker.name}"
-    machine.run(f"install -d {worker.state}; mount -t tmpfs -o size=200k full {worker.state}")
-    machine.run(f"{command} db upgrade; ! head -c 200k /dev/zero > {worker.state}/filling")
+    machine.run(f"install -d {worker.state}; mount -t tmpfs -o size=400k full {worker.state}")
+    machine.run(f"{command} db upgrade; ! head -c 400k /dev/zero > {worker.state}/filling")
     output = machine.try_to(f"{command} check --json").out
     machine.run(f"umount {worker.state}")
     (found,) = (check for check in json.loads(output)["checks"] if check["check"] == "database")
@@ -143,7 +143,7 @@ class TestFiles:
         machine, command = worker.machine, f"ses-worker --instance {worker.name}"
         machine.run(f"{command} users import -", "email\njane@example.com\n")
         machine.run(
-            f"cd /srv/callers && {command} users export --json 2>&1 | grep -q 'No such option'"
+            f"cd /srv/callers && {command} users export --nothing 2>&1 | grep -q 'No such option'"
         )
         machine.run(f"cd /srv/callers && {command} users export 'my people.csv'")
         assert "jane@example.com" in machine.run("cat '/srv/callers/my people.csv'")

@@ -32,7 +32,7 @@ def hear(text, arguments=()):
 
 def whole_addresses(text, typed=""):
     """Find the whole addresses in a text that nobody has typed."""
-    found = (match[0] for match in _ADDRESS.finditer(text))
+    found = (match[0].strip("'") for match in _ADDRESS.finditer(text))
     return sorted({address for address in found if address.lower() not in typed})
 
 

@@ -47,6 +47,7 @@ class Store:
     """A store of one user, in memory."""
 
     locked = ()
+    key_id = ""
 
     def __init__(self, user=JANE):
         self.user, self.keys, self.recorded, self.reasons = user, set(), [], []

@@ -98,7 +98,7 @@ def to_its_end(command, environment, folder, input=None):
         timeout=SECONDS,
         check=False,
     )
-    hear(done.stderr, command)
+    hear(done.stderr, [*command, input])
     return Done(done.returncode, done.stdout, done.stderr)
 
 
@@ -115,20 +115,20 @@ def fork_server(interruptible):
 
 @pytest.fixture
 def run(request, fork_server, environment, tmp_path):
-    """Run the command to its end; it does not wait long at an empty queue of `emulator`."""
+    """Run the command to its end; without `long_polls` it does not wait at `emulator`'s queues."""
 
-    def run(*arguments, input=None, **changes):
+    def run(*arguments, input=None, long_polls=False, **changes):
         changed = {
             name: value for name, value in (environment | changes).items() if value is not None
         }
-        with hurried() if hurried else nullcontext():
+        with hurried() if hurried and not long_polls else nullcontext():
             return finished(arguments, changed, input)
 
     def finished(arguments, changed, input):
         if fork_server and fork_server.fits(changed):
             words = [*map(str, arguments)]
             done = Done(*fork_server.run(words, changed, tmp_path, input, SECONDS))
-            hear(done.err, words)
+            hear(done.err, [*words, input])
             return done
         return to_its_end([COMMAND, *arguments], changed, tmp_path, input)
 

@@ -100,9 +100,10 @@ def test_what_a_sender_writes_is_bounded():
     found = sent(tags={"ses:configuration-set": [long], "ses:tenant-name": ["\0" * 900], **tags})
     kept = json.loads(found.tags)
     assert len(kept) == limits.MOST_TAGS
-    assert kept.pop(long[: limits.LONGEST_TAG]) == [long[: limits.LONGEST_TAG]]
+    cut = f"{long[: limits.LONGEST_TAG - 1]}…"
+    assert kept.pop(cut) == [cut]
     assert {len(values) for values in kept.values()} == {limits.MOST_TAG_VALUES}
-    assert found.configuration_set == long[: limits.LONGEST_NAME]
+    assert found.configuration_set == f"{long[: limits.LONGEST_NAME - 1]}…"
     assert "\0" not in found.tenant
     assert len(sent(headers=[{"name": "X-SES-MESSAGE-TAGS", "value": "a=b," * 9_999}]).tags) < 99
 
