@@ -9,7 +9,6 @@ from worker.core.decode import decode, feedback_in, parts_of
 from worker.core.disguise import hide_all, names_any
 from worker.core.redacting import (
     CannotRedact,
-    is_about,
     names_people,
     redacted_body,
     redacted_text,
@@ -80,7 +79,7 @@ def wrapped_in(how, message):
 def test_the_others_of_a_message_keep_their_keys_however_it_is_wrapped(how, kind):
     body = wrapped_in(how, ses_message(*OTHERS[:2], JANE, *OTHERS[2:], kind=kind))
     after = redacted_body(body, {JANE})
-    assert not is_about(after, {JANE})
+    assert not names_people(after, {JANE})
     assert keys_of(after) == [keys for keys in keys_of(body) if keys[2] != JANE]
     assert [key for _, _, key in keys_of(after)] == OTHERS
 
@@ -96,9 +95,9 @@ def test_of_a_message_about_nobody_else_nothing_is_left(how):
 def test_an_address_is_found_and_hidden_in_every_spelling(spelling):
     said = f"550 5.1.1 <{spelling}>: unknown, and mary.{JANE} is not her"
     body = envelope(ses_message("bob@example.com", diagnosticCode=said))
-    assert is_about(body, {JANE})
+    assert names_people(body, {JANE})
     after = redacted_body(body, {JANE})
-    assert not is_about(after, {JANE})
+    assert not names_people(after, {JANE})
     assert keys_of(after) == keys_of(body)
     (bob,) = feedback_in(parts_of(decode(after)))
     assert "mary.jane.doe@example.com is not her" in bob.recipient.diagnostic
@@ -136,7 +135,7 @@ def test_a_person_who_is_only_named_in_the_mail_is_taken_out_of_it():
     body = envelope(json.dumps(message))
     after = redacted_body(body, {JANE})
     assert keys_of(after) == keys_of(body)
-    assert not is_about(after, {JANE})
+    assert not names_people(after, {JANE})
 
 
 def test_of_several_records_only_the_one_about_the_person_goes():
@@ -169,7 +168,7 @@ def test_what_cannot_be_understood_still_cannot_for_the_same_reason():
         f'{{"notificationType": "Bounce", "for": "{JANE}", "by": "{OTHERS[0]}"}}',
     ):  # fmt: skip
         after = redacted_body(body, {JANE})
-        assert not is_about(after, {JANE})
+        assert not names_people(after, {JANE})
         (before,), (now,) = parts_of(decode(body)), parts_of(decode(after))
         assert before.reason is now.reason
 
@@ -210,11 +209,11 @@ def test_an_address_in_encoded_words_is_found_and_masked(spelling):
 
 @pytest.mark.parametrize("spelling", WORDS[:3])
 def test_a_message_that_spells_a_person_in_encoded_words_is_redacted(spelling):
-    assert is_about(ses_message(spelling), [JUERGEN])
+    assert names_people(ses_message(spelling), [JUERGEN])
     assert redacted_body(envelope(ses_message(spelling)), [JUERGEN]) is None
     body = envelope(ses_message("bob@example.com", spelling))
     after = redacted_body(body, [JUERGEN])
-    assert not is_about(after, [JUERGEN])
+    assert not names_people(after, [JUERGEN])
     assert keys_of(after) == [key for key in keys_of(body) if key[2] != JUERGEN]
 
 

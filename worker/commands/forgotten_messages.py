@@ -11,7 +11,7 @@ from worker.core.acceptance import Acceptance
 from worker.core.dead_letter import DeadLetterMessage
 from worker.core.disguise import hide_all
 from worker.core.errors import NoCertificate
-from worker.core.redacting import CannotRedact, is_about, names_people, redacted_body, redacted_text
+from worker.core.redacting import CannotRedact, names_people, redacted_body, redacted_text
 from worker.signatures.errors import NotServed, Wrong
 from worker.signatures.verifying import Verifier
 from worker.store.rows import encode_attributes
@@ -40,7 +40,7 @@ class ForgottenMessages:
         if names_people([attributes, detail], keys):
             changes["attributes"] = _without(attributes, keys)
             changes["detail"] = hide_all(detail, keys)
-        if is_about(body, keys):
+        if names_people(body, keys):
             after, verified = self._without(body, keys)
             if after is None:
                 return None
@@ -61,7 +61,7 @@ class ForgottenMessages:
         """
         received = dead_letter.received
         texts = [encode_attributes(received.attributes), dead_letter.error]
-        if not (is_about(received.body, keys) or names_people(texts, keys)):
+        if not (names_people(received.body, keys) or names_people(texts, keys)):
             return dead_letter
         body, verified = self._without(received.body, keys)
         if body is None:

@@ -174,11 +174,6 @@ def without_people(item: Feedback, keys: Keys) -> Feedback:
     )
 
 
-def is_about(body: str, keys: Keys) -> bool:
-    """Return whether a body names one of the people, at the top or in the texts within it."""
-    return names_people(body, keys)
-
-
 def _meaning(part: Single, without: Keys) -> object:
     """Return what must stay the same of a part; `_GONE`: it is about these people alone."""
     if isinstance(part, Ignored):

@@ -15,6 +15,13 @@ KEY_ID_MARK = " is the key id"
 a key ends with a digest, and only its beginning is what the sender chose."""
 
 
+def take_key_id(found: set[str]) -> str:
+    """Take the key id out of the known keys that a query found; empty: nobody was forgotten."""
+    mark = next((key for key in found if key.endswith(KEY_ID_MARK)), "")
+    found.discard(mark)
+    return mark.removesuffix(KEY_ID_MARK)
+
+
 def read_tombstone(row: Sequence[Any]) -> Tombstone:
     """Read a row with the columns `TOMBSTONE_COLUMNS`, whose times may be texts."""
     digest, blocked, paused_until, reinstated_at, forgotten_at = row

@@ -44,7 +44,12 @@ from worker.store.rows import (
     user_row,
 )
 from worker.store.sqlite.figures import SqliteFigures
-from worker.store.tombstone_rows import KEY_ID_MARK, TOMBSTONE_COLUMNS, read_tombstone
+from worker.store.tombstone_rows import (
+    KEY_ID_MARK,
+    TOMBSTONE_COLUMNS,
+    read_tombstone,
+    take_key_id,
+)
 from worker.timing import clock
 
 _KNOWN_KEYS = f"""
@@ -175,9 +180,7 @@ class SqliteTransaction:
         found = {key for (key,) in self._connection.execute(_KNOWN_KEYS, (dedupe_keys, route_keys))}
         if not found:  # nearly always, unless something was purged, or somebody forgotten
             return found
-        if marks := [key for key in found if key.endswith(KEY_ID_MARK)]:
-            self.key_id = marks[0].removesuffix(KEY_ID_MARK)
-            found.difference_update(marks)
+        self.key_id = take_key_id(found)
         return with_kept(found, feedback, self._kept_keys)
 
     def _kept_keys(self, keys: Sequence[str]) -> set[str]:
