@@ -21,7 +21,13 @@ from support.examples import examples
 from worker.core.model import Received
 from worker.store import Store, ensure_schema, open_store
 
-pytest_plugins = ["support.private", "support.running", "support.wiring", "support.machine"]
+pytest_plugins = [
+    "support.private",
+    "support.running",
+    "support.wiring",
+    "support.machine",
+    "support.order",
+]
 
 # The gate reruns a failed test, with a new instance of its class.
 _RERUN = hypothesis.settings(
