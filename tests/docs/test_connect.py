@@ -10,18 +10,18 @@ from contextlib import closing
 import psycopg
 import pytest
 from support import mail
-from support.documents import blocks, page
+from support.documents import blocks, text_of
 
 from worker.core.address import parse_address
 from worker.store import ensure_schema, open_store
 
-PAGE = page("docs/connect.md")
-ASK, MAILING, SIGN_UP, GRANTS, CURSOR, HANDLED = blocks(PAGE, "sql")
-EMAIL_KEY, ASK_IN_PYTHON = blocks(PAGE, "python")
-EMAIL_KEY_IN_NODE, ASK_IN_NODE = blocks(PAGE, "javascript")
-(RUBY,) = blocks(PAGE, "ruby")
-(CREATE,) = blocks(PAGE, "toml")
-MAY_SEND, IMPORT = blocks(PAGE, "sh")
+DOCUMENT = text_of("docs/connect.md")
+ASK, MAILING, SIGN_UP, GRANTS, CURSOR, HANDLED = blocks(DOCUMENT, "sql")
+EMAIL_KEY, ASK_IN_PYTHON = blocks(DOCUMENT, "python")
+EMAIL_KEY_IN_NODE, ASK_IN_NODE = blocks(DOCUMENT, "javascript")
+(RUBY,) = blocks(DOCUMENT, "ruby")
+(CREATE,) = blocks(DOCUMENT, "toml")
+MAY_SEND, IMPORT = blocks(DOCUMENT, "sh")
 COMMENT = re.compile(r"^--.*$", re.MULTILINE)
 ADDRESSES = [
     "jane@example.com",
@@ -162,7 +162,7 @@ class TestNormalising:
         assert json.loads(shown) == [parse_address(address).key for address in ADDRESSES]
 
     def test_in_ascii_trimmed_and_lower_is_the_key(self, database):
-        (expression,) = re.findall(r"that is `(lower\(trim\(email\)\))`", PAGE)
+        (expression,) = re.findall(r"that is `(lower\(trim\(email\)\))`", DOCUMENT)
         for address in (address for address in ADDRESSES[:4] if not address.endswith(".")):
             ((key,),) = database.rows(f"SELECT {expression.replace('email', repr(address))}")
             assert key == parse_address(address).key

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.documents import ROOT, blocks, languages, page
+from support.documents import ROOT, blocks, languages, text_of
 
 from worker.service.shutdown import LONGEST_SECONDS
 from worker.settings import Settings
@@ -17,7 +17,7 @@ from worker.settings.inputs import CREDENTIALS
 from worker.settings.loading import load_settings
 
 DEPLOY = ROOT / "deploy"
-CONTAINER = page("docs/install/container.md")
+CONTAINER = text_of("docs/install/container.md")
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 USER = int(re.search(r"^USER (\d+):\1$", DOCKERFILE, re.MULTILINE)[1])
 FOLDER = re.search(r"^VOLUME (\S+)$", DOCKERFILE, re.MULTILINE)[1]
@@ -229,7 +229,7 @@ def pascal(value, key=""):
     return [pascal(item, key) for item in value] if isinstance(value, list) else value
 
 
-PROMETHEUS = page("docs/prometheus.md")
+PROMETHEUS = text_of("docs/prometheus.md")
 
 
 class TestPrometheus:

@@ -4,9 +4,9 @@ import ast
 
 import pytest
 from mutants.invariants import NODE, is_there
-from support.documents import ROOT, page, table
+from support.documents import ROOT, table, text_of
 
-ROWS = table(page("SECURITY.md"), "| who |")
+ROWS = table(text_of("SECURITY.md"), "| who |")
 PEOPLE = {
     "Publisher to the topic", "Receiving mail server", "SQS writer", "Local user",
     "Reader of the logs", "Reader of the database", "Slack member",
