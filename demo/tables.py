@@ -20,7 +20,7 @@ from demo.installing import NOTICES_A_MINUTE, POSTS_A_SECOND
 from demo.lines import coloured
 from demo.mail import Shape
 from demo.run import Result
-from worker.cli.page import put
+from worker.cli.screen import put
 from worker.cli.words import decision_of, label_of_event
 from worker.core.masking import printable
 from worker.core.model import Outcome

@@ -303,8 +303,8 @@ class TestFiles:
     def test_each_can_be_standard_output_but_only_one(self, run, year):
         table = list(csv.reader(io.StringIO(run("report", "--days", "9", "--csv", "-").out)))
         assert len(table) == 11
-        page = run("report", "--html", "-").out
-        assert page.startswith("<!DOCTYPE html>")
+        html = run("report", "--html", "-").out
+        assert html.startswith("<!DOCTYPE html>")
         for more in (
             ["--csv", "-", "--json"],
             ["--html", "-", "--json"],

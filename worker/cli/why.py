@@ -79,7 +79,7 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
     if as_json:
         click.echo(json.dumps(_figures(story) | _hash_of(settings, parsed.key)))
     else:
-        from worker.cli.history_page import show
+        from worker.cli.history_text import show
 
         show(story)
         if messages:

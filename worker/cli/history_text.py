@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from worker.cli.called import as_called
 from worker.cli.common import counted
 from worker.cli.history_lines import lines_of, more_lines_of
-from worker.cli.page import put, put_whole, screen
+from worker.cli.screen import put, put_whole, screen
 from worker.cli.words import effect_head, feedback_counts, label_of_event, moment
 from worker.core.limits import LONGEST_CELL
 from worker.core.masking import cut, printable
