@@ -51,8 +51,8 @@ def show_sample(console: Console, result: Result) -> None:
     for message in result.dead_letters:
         reason, detail = (attribute(message, f"ses_worker_{name}") for name in ("reason", "error"))
         put(console, f"{reason}: {detail}", indent=1)
-    for number, (asked, shown) in enumerate(result.screens.items(), start=3):
-        put(console, _title(number, f"ses-worker {asked}"))
+    for number, (command, shown) in enumerate(result.screens.items(), start=3):
+        put(console, _title(number, f"ses-worker {command}"))
         console.print(Text.from_ansi(shown), soft_wrap=True)
 
 

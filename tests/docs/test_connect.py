@@ -258,12 +258,12 @@ class TestEvents:
         self, postgresql_url
     ):
         ensure_schema(open_store(postgresql_url), migrate=True)
-        reader, one, two = (Database(postgresql_url) for _ in range(3))
+        reader, first, second = (Database(postgresql_url) for _ in range(3))
         made, read, handled = HANDLED.split("\n\n")
         reader.run(made)
-        one.run("BEGIN")
-        one.run(event(1))
-        two.run(event(2))
+        first.run("BEGIN")
+        first.run(event(1))
+        second.run(event(2))
 
         def handle():
             found = [row[:2] for row in reader.rows(read)]
@@ -273,11 +273,11 @@ class TestEvents:
 
         assert [row[0] for row in reader.rows(CURSOR)] == [2]
         assert handle() == [2]
-        one.run("COMMIT")
+        first.run("COMMIT")
         assert reader.rows(CURSOR.replace("id > 0", "id > 2")) == []  # the trap
         assert handle() == [1]
         assert handle() == []
-        for database in (reader, one, two):
+        for database in (reader, first, second):
             database.connection.close()
 
 

@@ -32,9 +32,9 @@ def test_a_timer_costs_as_many_requests_as_the_page_says(run, emulator, queue):
     before = len(emulator.journal.requests())
     assert run("drain").status == 0
     requests = len(emulator.journal.requests()) - before
-    said = number(re.search(r"makes some ([\d,]+) requests a month", DOCUMENT)[1])
+    stated = number(re.search(r"makes some ([\d,]+) requests a month", DOCUMENT)[1])
     runs = MONTH / 300
-    assert abs(said - requests * runs) < 0.05 * said, requests
+    assert abs(stated - requests * runs) < 0.05 * stated, requests
 
 
 def test_every_price_has_the_page_of_aws_that_it_is_from():

@@ -278,9 +278,9 @@ class TestPage:
 
     def test_every_period_of_the_page_is_longer_than_a_stop(self):
         assert languages(CONTAINER) == {"console"}
-        said = re.findall(r"--stop-timeout (\d+)", CONTAINER)
-        assert said
-        assert all(int(seconds) > LONGEST_SECONDS for seconds in said)
+        timeouts = re.findall(r"--stop-timeout (\d+)", CONTAINER)
+        assert timeouts
+        assert all(int(seconds) > LONGEST_SECONDS for seconds in timeouts)
         assert f"a stop takes up to {LONGEST_SECONDS:.0f} s" in CONTAINER
 
     def test_kubectl_makes_the_secret_that_the_manifests_mount(self, tmp_path):

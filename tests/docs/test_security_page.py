@@ -36,7 +36,7 @@ def marks(node):
     body = ast.parse((ROOT / "tests" / path).read_text(encoding="utf-8")).body
     found = {text for item in body if isinstance(item, ast.Assign) for text in words(item)}
     for name in names:
-        (item,) = [one for one in body if getattr(one, "name", None) == name]
+        (item,) = [node for node in body if getattr(node, "name", None) == name]
         found |= {text for mark in item.decorator_list for text in words(mark)}
         body = item.body
     return found

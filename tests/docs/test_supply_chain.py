@@ -119,21 +119,25 @@ class TestBill:
     DOCUMENT = bill(LOCK.read_text(encoding="utf-8"), "1.2.3")
 
     def test_it_has_every_package_with_version_hashes_and_licence(self):
-        components = {one["name"]: one for one in self.DOCUMENT["components"]}
+        components = {component["name"]: component for component in self.DOCUMENT["components"]}
         assert list(components) == [name for name, *_ in PACKAGES]
         for name, pinned, _, digests in PACKAGES:
             assert components[name]["purl"] == f"pkg:pypi/{name}@{pinned}"
-            assert [one["content"] for one in components[name]["hashes"]] == digests
-        assert all("licenses" in one for name, one in components.items() if name != "tzdata")
+            assert [component["content"] for component in components[name]["hashes"]] == digests
+        assert all(
+            "licenses" in component for name, component in components.items() if name != "tzdata"
+        )
 
     def test_each_package_is_needed_by_something(self):
-        needs = {one["ref"]: one["dependsOn"] for one in self.DOCUMENT["dependencies"]}
+        needs = {
+            component["ref"]: component["dependsOn"] for component in self.DOCUMENT["dependencies"]
+        }
         reached, left = set(), [f"pkg:pypi/{NAME}@1.2.3"]
         while left:
-            one = left.pop()
-            left += [ref for ref in needs[one] if ref not in reached]
-            reached |= set(needs[one])
-        everything = {one["bom-ref"] for one in self.DOCUMENT["components"]}
+            component = left.pop()
+            left += [ref for ref in needs[component] if ref not in reached]
+            reached |= set(needs[component])
+        everything = {component["bom-ref"] for component in self.DOCUMENT["components"]}
         not_needed = {ref.rpartition("/")[2].partition("@")[0] for ref in everything - reached}
         # setuptools builds the wheel; tzdata is for Windows; one is for cffi on CPython only.
         assert not_needed <= {"setuptools", "tzdata", "pycparser"}

@@ -42,9 +42,9 @@ def complain(store, message, at):
 
 def answers(store):
     """What all say: the one answer, and that for many at once."""
-    one = verdict_on(store, JANE, KEY)
-    assert verdicts_on(store, [JANE, BOB], KEY)[JANE] == one
-    return one
+    alone = verdict_on(store, JANE, KEY)
+    assert verdicts_on(store, [JANE, BOB], KEY)[JANE] == alone
+    return alone
 
 
 def lift(store):

@@ -207,8 +207,8 @@ class TestTime:
 
     def test_the_recipient_s_address_again_and_again_takes_no_longer(self):
         for text in (JANE.key * 900, f":{JANE.key}" * 900, f"{JANE.key}." * 900):
-            said = f"spam@{text}"[:LONGEST_TEXT]
-            assert min(_seconds(says_spam, said, JANE) for _ in "123") < 0.05
+            reply = f"spam@{text}"[:LONGEST_TEXT]
+            assert min(_seconds(says_spam, reply, JANE) for _ in "123") < 0.05
 
 
 def _seconds(function, *arguments):

@@ -92,15 +92,15 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
 def _story(settings: "Settings", key: str, history: "History") -> Story:
     from worker.core.retelling import retold
 
-    told = retold(
+    retelling = retold(
         key, history.record, history.first, history.recorded, settings.as_policy(),
         tombstone=history.tombstone,
     )  # fmt: skip
-    cause = cause_of(history.verdict, history.events, told.changes)
+    cause = cause_of(history.verdict, history.events, retelling.changes)
     return Story(
         key=key,
         history=history,
-        retold=told,
+        retold=retelling,
         answer=answer_of(key, history.verdict, cause),
         undo=undo_of(key, history.verdict, history.events, history.removals),
     )
