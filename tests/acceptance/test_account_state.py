@@ -49,7 +49,7 @@ def text_of(post):
     return json.dumps(post["blocks"], ensure_ascii=False)
 
 
-def test_a_paused_tenant_is_told_counted_logged_and_remembered(
+def test_a_paused_tenant_is_notified_counted_logged_and_recorded(
     begin, emulator, queue, slack, ses, database, either_store
 ):
     ses.account.tenants["acme"] = {"SendingStatus": "DISABLED"}
@@ -80,7 +80,7 @@ def test_a_paused_tenant_is_told_counted_logged_and_remembered(
     assert slack.posts[1]["text"] == "SENDING RESUMED: tenant acme"
 
 
-def test_a_status_that_arrives_late_does_not_say_that_sending_is_disabled(
+def test_a_status_that_arrives_late_does_not_report_sending_as_disabled(
     begin, emulator, queue, slack, ses
 ):
     ses.account.tenants["acme"] = {"SendingStatus": "ENABLED"}
@@ -93,7 +93,7 @@ def test_a_status_that_arrives_late_does_not_say_that_sending_is_disabled(
     wait_until(lambda: gauge(worker).get("acme") == 0)
 
 
-def test_without_the_permission_it_is_told_as_reported(begin, emulator, queue, slack, ses):
+def test_without_the_permission_the_notice_calls_it_reported(begin, emulator, queue, slack, ses):
     ses.fail(ACCESS_DENIED)
     worker = begin()
     emulator.send(queue, body())

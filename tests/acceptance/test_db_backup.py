@@ -95,7 +95,7 @@ def test_a_file_that_exists_is_left_alone(run, tmp_path, url):
     assert not (tmp_path / "nowhere.db").exists()
 
 
-def test_a_folder_that_is_not_there_is_one_clear_sentence(run, tmp_path, url):
+def test_a_folder_that_is_not_there_is_a_clear_error_of_a_sentence(run, tmp_path, url):
     many_users(url, 1)
     done = run("db", "backup", str(tmp_path / "none" / "copy.db"))
     assert done.status == 1
@@ -180,7 +180,7 @@ os.link = link
 """As on a network file system; none can be mounted here."""
 
 
-def test_a_network_file_system_without_locks_is_one_clear_sentence(environment, tmp_path):
+def test_a_network_file_system_without_locks_is_a_clear_error_of_a_sentence(environment, tmp_path):
     many_users(environment["SES_WORKER_STORE__URL"], 1)
     (tmp_path / "backups").mkdir()
     command = [*patched(WITHOUT_LOCKS), "db", "backup", tmp_path / "backups" / "copy.db"]

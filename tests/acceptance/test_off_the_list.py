@@ -17,9 +17,9 @@ from worker.core.effects import ASKED_REMOVALS
 JANE = "jane@example.com"
 REASON = ("--reason", "she wrote to us")
 REINSTATE = ("users", "reinstate", JANE, *REASON, "--also-suppression-list")
-IMPATIENT = "import worker.commands.asked_removals as it; it.PATIENCE_SECONDS = 3"
+IMPATIENT = "import worker.commands.asked_removals as it; it.IDLE_SECONDS = 3"
 DELETE = "DeleteSuppressedDestination"
-GUARDS = {
+REMOVAL_POLICY = {
     "SES_WORKER_SUPPRESSION__REMOVE": '["@other.example"]',
     "SES_WORKER_SUPPRESSION__MOST_REMOVALS": "1",
 }
@@ -77,10 +77,8 @@ class TestDecidedByAPerson:
         assert "may still refuse" not in done.err
         assert run("may-send", JANE).status == 0
 
-    def test_guards_of_removals_by_pattern_do_not_count(
-        self, run, emulator, queue, ses, environment
-    ):
-        environment.update(GUARDS)
+    def test_the_removal_policy_does_not_count(self, run, emulator, queue, ses, environment):
+        environment.update(REMOVAL_POLICY)
         run("db", "upgrade")
         for _ in range(3):
             ses.list_address(JANE, "COMPLAINT")
@@ -128,7 +126,7 @@ class TestDecidedByAPerson:
         done = run("users", "reinstate", address, *REASON, "--also-suppression-list")
         assert (done.status, ses.listed) == (0, []), done.err
 
-    def test_what_is_not_listed_is_said_at_once(self, run, emulator, queue, ses):
+    def test_what_is_not_listed_is_reported_at_once(self, run, emulator, queue, ses):
         paused(run, emulator, queue)
         done = run(*REINSTATE, "--json")
         assert done.status == 0
@@ -188,7 +186,7 @@ class TestWhatCannotBeDoneNow:
         assert ses.listed == []
         assert "outbox.no_sender" not in done.err
 
-    def test_asking_again_does_not_owe_it_twice(self, run, emulator, queue, ses):
+    def test_asking_again_does_not_enqueue_it_twice(self, run, emulator, queue, ses):
         ses.list_address(JANE)
         ses.fail(ACCESS_DENIED, on=DELETE)
         run("db", "upgrade")
@@ -225,7 +223,7 @@ class TestWhatCannotBeDoneNow:
         assert ses.listed == [JANE]
         assert removal_of(run)["result"].startswith("kept_newer: listed for COMPLAINT after")
 
-    def test_an_address_that_ses_cannot_name_is_said(self, run, ses):
+    def test_an_address_that_ses_cannot_name_is_an_error(self, run, ses):
         run("db", "upgrade")
         address = "a/b@example.com"
         done = run("users", "reinstate", address, *REASON, "--also-suppression-list")

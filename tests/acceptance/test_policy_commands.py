@@ -297,7 +297,7 @@ class TestShadow:
         assert run("policy", "diff", "--shadow", "--json", **other).json["users"] == 0
         assert "shadow.ended" in run("drain").err
 
-    def test_without_one_or_before_a_worker_has_begun_there_is_no_answer(self, run, some_mail):
+    def test_without_a_shadow_or_before_a_worker_has_begun_there_is_no_answer(self, run, some_mail):
         done = run("policy", "diff", "--shadow")
         assert (done.status, "policy.shadow is not set" in done.err) == (78, True)
         done = run("policy", "diff", "--shadow", **LONGER)

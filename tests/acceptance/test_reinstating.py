@@ -62,7 +62,7 @@ def test_a_user_is_reinstated_and_only_a_newer_event_bars_her_again(
     assert f"lifted pause and block: {REASON[1]}" in " ".join(shown.split())
 
 
-def test_an_address_that_is_no_user_becomes_one_and_is_free(run, emulator, queue, either_store):
+def test_an_address_that_is_no_user_becomes_a_user_and_is_free(run, emulator, queue, either_store):
     drained(run, emulator, queue, mail.complaint("stranger@example.com", at=recent(1)))
     assert run("may-send", "stranger@example.com").status == 3
     done = run("users", "reinstate", "stranger@example.com", *REASON, "--json")
@@ -137,7 +137,7 @@ def test_an_export_of_the_version_before_is_still_imported(run, tmp_path):
     assert done.out == "1 created, 0 updated, 0 unchanged, 0 refused\n", done.err
 
 
-def test_an_empty_reason_is_asked_for(run):
+def test_an_empty_reason_is_refused(run):
     for reason in ("", "  "):
         done = run("users", "reinstate", "jane@example.com", "--reason", reason)
         assert done.status == 2

@@ -48,7 +48,7 @@ def test_while_two_are_busy_and_a_third_process_starts(
 
 
 @pytest.mark.parametrize("suffixes", [("-shm",), ("-wal",), ALL], ids="".join)
-def test_while_one_is_idle_and_a_second_one_starts(
+def test_while_a_worker_is_idle_and_a_second_starts(
     daemon, run, emulator, queue, tmp_path, suffixes
 ):
     path = tmp_path / "worker.db"
@@ -72,7 +72,7 @@ def worker_that_has_written(daemon, run, emulator, queue):
     return worker
 
 
-def test_a_loss_is_told_and_ends_with_1_and_what_is_not_written_stays_on_the_queue(
+def test_a_loss_is_reported_and_ends_with_1_and_what_is_not_written_stays_on_the_queue(
     daemon, run, emulator, queue, tmp_path
 ):
     """A program that is not ours has made another `-wal` before the worker looked."""
@@ -89,7 +89,7 @@ def test_a_loss_is_told_and_ends_with_1_and_what_is_not_written_stays_on_the_que
     assert len(emulator.messages(queue)) == 2
 
 
-def test_no_database_is_made_beside_the_wal_of_one_that_somebody_removed(
+def test_no_database_is_made_beside_the_wal_of_a_removed_database(
     daemon, run, emulator, queue, tmp_path
 ):
     path, wal = tmp_path / "worker.db", tmp_path / "worker.db-wal"

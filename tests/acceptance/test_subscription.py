@@ -183,7 +183,7 @@ def test_where_it_is_not_known_what_was_there_before_nothing_is_ended(
     assert {*subscriptions(wiring)} == {QUEUE, f"{QUEUE}-2"}
 
 
-def test_where_it_cannot_be_ended_the_command_that_ends_it_is_said(
+def test_where_it_cannot_be_ended_the_command_that_ends_it_is_printed(
     run, wiring, proxy, confirmations, topics, foreign
 ):
     proxy.when_confirmed = foreign

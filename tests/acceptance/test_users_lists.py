@@ -172,7 +172,7 @@ def test_wrong_conditions_are_refused_in_a_sentence(run, options, sentence):
     assert (done.status, done.out, sentence in done.err) == (2, "", True), done.err
 
 
-def test_a_file_that_cannot_be_written_is_said_in_a_sentence(run):
+def test_a_file_that_cannot_be_written_is_an_error_of_a_sentence(run):
     run("db", "upgrade")
     for command in (["users", "list"], ["users", "check", "a@b.c"]):
         done = run(*command, "--csv", "nowhere/x.csv")

@@ -169,7 +169,7 @@ class TestNormalising:
 
 
 class TestUsers:
-    def test_an_application_adds_moves_and_deletes_a_user_with_no_more_rights_than_the_page_grants(
+    def test_an_application_adds_moves_and_deletes_a_user_with_no_more_rights_than_the_document_grants(
         self, postgresql_url
     ):
         ensure_schema(open_store(postgresql_url), migrate=True)
@@ -248,7 +248,7 @@ def database_url(postgresql_url):
 
 
 class TestEvents:
-    def test_a_cursor_goes_on_behind_what_it_has_seen(self, database):
+    def test_a_cursor_goes_on_behind_what_it_has_read(self, database):
         for number in (1, 2, 3):
             database.run(event(number))
         assert [row[0] for row in database.rows(CURSOR)] == [1, 2, 3]

@@ -16,7 +16,7 @@ def number(text):
     return int(text.replace(",", ""))
 
 
-def test_an_idle_worker_makes_as_many_requests_as_the_page_says():
+def test_an_idle_worker_makes_as_many_requests_as_documented():
     polls, queue, dead, together = table(DOCUMENT, "## An idle worker")
     assert number(polls[2]) == MONTH / Settings().queue.wait_seconds
     assert f"({Settings().queue.wait_seconds:g} s)" in polls[1]
@@ -28,7 +28,7 @@ def test_an_idle_worker_makes_as_many_requests_as_the_page_says():
     assert f"at 1 s it is {MONTH:,} receives a month" in DOCUMENT
 
 
-def test_a_timer_costs_as_many_requests_as_the_page_says(run, emulator, queue):
+def test_a_timer_costs_as_many_requests_as_documented(run, emulator, queue):
     before = len(emulator.journal.requests())
     assert run("drain").status == 0
     requests = len(emulator.journal.requests()) - before
@@ -37,6 +37,6 @@ def test_a_timer_costs_as_many_requests_as_the_page_says(run, emulator, queue):
     assert abs(stated - requests * runs) < 0.05 * stated, requests
 
 
-def test_every_price_has_the_page_of_aws_that_it_is_from():
+def test_every_price_links_to_the_prices_of_aws_that_it_is_from():
     for service in ("sqs", "sns", "ses", "kms", "vpc", "cloudwatch"):
         assert f"https://aws.amazon.com/{service}/pricing/" in DOCUMENT

@@ -103,7 +103,7 @@ class TestKubernetes:
         (found,) = self.pod(name)["containers"]
         return found
 
-    def test_each_object_is_one_by_kubernetes_own_schema_and_has_no_other_field(self, name):
+    def test_each_object_is_valid_by_kubernetes_own_schema_and_has_no_other_field(self, name):
         import kubernetes_validate
 
         for version in ("1.30", kubernetes_validate.latest_version()):
@@ -158,7 +158,7 @@ class TestKubernetes:
         (secret,) = (v["secret"] for v in self.pod(name)["volumes"] if v["name"] == "secrets")
         assert secret["defaultMode"] == 0o440  # of the pod's group
 
-    def test_a_sqlite_file_has_one_worker_and_a_volume(self, name):
+    def test_a_sqlite_file_has_a_single_worker_and_a_volume(self, name):
         workload, mounts = self.workload(name), self.container(name)["volumeMounts"]
         if name == "sqlite":
             assert (workload["kind"], workload["spec"]["replicas"]) == ("StatefulSet", 1)
@@ -276,7 +276,7 @@ class TestPage:
         assert len(named) > 4
         assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
-    def test_every_period_of_the_page_is_longer_than_a_stop(self):
+    def test_every_documented_period_is_longer_than_a_stop(self):
         assert languages(CONTAINER) == {"console"}
         timeouts = re.findall(r"--stop-timeout (\d+)", CONTAINER)
         assert timeouts

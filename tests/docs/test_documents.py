@@ -70,7 +70,7 @@ def test_the_reference_says_of_each_setting_what_it_is_for():
     assert [name for name, text in texts if len(text) < 15] == []
 
 
-def test_every_setting_that_a_page_names_is_a_setting():
+def test_every_setting_that_a_document_names_is_a_setting():
     sections = "|".join(Settings.model_fields)
     for name in names():
         named = re.findall(rf"`((?:{sections})\.[a-z_]+)\b(?!\.)[^`]*`", text_of(name))
@@ -260,7 +260,7 @@ def test_every_line_of_the_unit_has_its_reason():
     assert reasons > 35
 
 
-def test_what_can_be_reloaded_is_what_the_pages_say():
+def test_what_can_be_reloaded_is_what_is_documented():
     (output,) = re.findall(r"reads the settings file again\. (.*?) and (`\w+`)\s+change", SYSTEMD)
     assert set(re.findall(r"`(\w+)`", "".join(output))) == LIVE
     (output,) = re.findall(r"\*\*Reload\*\*: (.*?) can change", text_of("docs/configuration.md"))
@@ -278,7 +278,7 @@ def test_every_reason_of_a_dead_letter_has_its_advice():
     assert sorted(advised) == sorted([*Reason, "max_receives"])
 
 
-def test_every_column_that_applications_read_is_in_the_page_on_the_database():
+def test_every_column_that_applications_read_is_in_the_document_on_the_database():
     rows = dict(row[::2] for row in table(text_of("docs/database.md"), "## Tables"))
     for of in (users, events_table, account_events):
         shown = set(re.findall(r"`(\w+)`", rows[f"`{of.name}`"]))
@@ -294,7 +294,7 @@ def test_every_answer_and_disposition_in_the_architecture_is_in_the_code():
             assert hasattr(module, plain(row[0])), row[0]
 
 
-def test_every_log_event_that_a_page_names_is_logged():
+def test_every_log_event_that_a_document_names_is_logged():
     logged = set(events(ROOT / "worker"))
     assert len(logged) > 60
     prefixes = "|".join({name.partition(".")[0] for name in logged if "." in name})

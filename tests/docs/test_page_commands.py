@@ -80,7 +80,7 @@ def test_the_blocks_that_are_run_elsewhere_are_those_that_are_meant():
     assert INSTALL in blocks(README, "sh")
 
 
-def test_only_the_page_on_containers_shows_commands_that_are_not_run():
+def test_only_the_document_on_containers_shows_commands_that_are_not_run():
     kinds = {name: languages(text_of(name)) - {"sh", "sql", "text"} for name in names()}
     others = {name: found for name, found in kinds.items() if found and name not in OF_THEIR_OWN}
     assert others == {
@@ -92,7 +92,7 @@ def test_only_the_page_on_containers_shows_commands_that_are_not_run():
 
 
 @pytest.mark.parametrize("name", OF_THEIR_OWN)
-def test_a_page_with_a_test_of_its_own_has_no_block_that_the_test_does_not_know(name):
+def test_a_document_with_a_test_of_its_own_has_no_block_that_the_test_does_not_know(name):
     assert languages(text_of(name)) - {"sh", "sql"} == OF_THEIR_OWN[name]
     files = [*(ROOT / "tests" / "docs").glob("*.py"), *(ROOT / "tests" / "service").glob("*.py")]
     texts = [text for file in files if f'page("{name}")' in (text := file.read_text("utf-8"))]
@@ -209,7 +209,7 @@ def test_a_command_about_the_path_runs(run, wiring, proxy, arguments):
     assert (done.status, "Traceback" in done.err) == (0, False), done.err
 
 
-def test_a_running_worker_is_asked_how_it_is(run, start, queue, environment, tmp_path):
+def test_the_health_of_a_running_worker_is_requested(run, start, queue, environment, tmp_path):
     environment["SES_WORKER_HEALTH__FILE"] = str(tmp_path / "health.json")
     start("run", SES_WORKER_QUEUE__WAIT_SECONDS="1")
     wait_until((tmp_path / "health.json").exists)

@@ -26,7 +26,7 @@ def columns(cell):
     return set(re.findall(r"`(\w+)`", cell))
 
 
-def test_every_table_and_every_column_is_in_the_page_and_no_other():
+def test_every_table_and_every_column_is_documented_and_no_other():
     listed = {row[0].strip("`"): columns(row[1]) | columns(row[2]) for row in ROWS}
     schema = {name: set(found.columns.keys()) for name, found in metadata.tables.items()}
     assert listed == schema
@@ -90,7 +90,7 @@ def everywhere(run, emulator, queue, slack, ses, environment):
 
 
 @pytest.mark.usefixtures("either_store", "everywhere")
-def test_every_column_with_something_of_a_person_is_named_as_one_about_a_person(database):
+def test_every_column_with_something_of_a_person_is_documented_as_about_a_person(database):
     """By looking: the text of every row of every table is searched for what is hers."""
     about = {row[0].strip("`"): columns(row[1]) for row in ROWS}
     found = set()
@@ -106,7 +106,7 @@ def test_every_column_with_something_of_a_person_is_named_as_one_about_a_person(
 
 
 @pytest.mark.usefixtures("everywhere")
-def test_the_data_request_of_the_page_has_every_table_and_its_columns(run, database, tmp_path):
+def test_the_documented_data_request_has_every_table_and_its_columns(run, database, tmp_path):
     (line,) = DATA_REQUEST.splitlines()
     assert run(*line.removeprefix("ses-worker ").split()).status == 0
     text = (tmp_path / "jane.txt").read_text()
@@ -152,7 +152,7 @@ def test_every_table_about_people_is_in_the_answer_to_a_data_request():
     assert {row[0].strip("`") for row in ROWS if columns(row[1])} == set(ANSWERED_IN)
 
 
-def test_the_files_with_something_of_a_person_are_those_that_the_page_names(
+def test_the_files_with_something_of_a_person_are_the_documented_files(
     run, emulator, queue, daemon, environment, tmp_path
 ):
     """While a worker runs, and after it."""
@@ -175,7 +175,7 @@ def test_the_files_with_something_of_a_person_are_those_that_the_page_names(
         assert words.replace("(`db backup`)", "[`db backup`]") in DOCUMENT
 
 
-def test_the_modules_that_make_temporary_files_are_those_whose_commands_the_page_names():
+def test_the_modules_that_make_temporary_files_are_those_of_the_documented_commands():
     using = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "worker").rglob("*.py")
@@ -228,7 +228,7 @@ def test_the_command_deletes_whatever_is_on_record_about_a_person(
         assert "joe" in str(row), name
 
 
-def test_the_commands_that_print_whole_addresses_are_those_that_the_page_names(
+def test_the_commands_that_print_whole_addresses_are_the_documented_commands(
     run, emulator, queue, slack, environment
 ):
     """And lists of effects and dead letters for people are not among them."""
@@ -261,7 +261,7 @@ def test_the_commands_that_print_whole_addresses_are_those_that_the_page_names(
     assert {"outbox list", "dlq list"} <= set(re.findall(r"`(?:ses-worker )?([a-z -]+)`", masked))
 
 
-def test_the_fields_of_the_log_that_the_page_names_are_logged(run, emulator, queue):
+def test_the_documented_fields_of_the_log_are_logged(run, emulator, queue):
     named = columns(SECTIONS["## In files and logs"][0][1]) - {
         "account_id", "metrics_enabled",
     }  # fmt: skip

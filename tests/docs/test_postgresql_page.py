@@ -122,7 +122,9 @@ class TestMoving:
 
         return follow_document
 
-    def test_by_the_page_everything_arrives(self, moved, run, database, emulator, queue):
+    def test_by_the_documented_steps_everything_arrives(
+        self, moved, run, database, emulator, queue
+    ):
         moved()
         assert (database.count("users"), database.count("events")) == (1, 2)
         assert run("may-send", "stranger@example.com").status == 3
@@ -186,7 +188,7 @@ def _programs(server):
     return (of_version if of_version.exists() else folder / "pginstall") / "bin"
 
 
-def test_the_url_of_the_page_is_a_setting_whose_tls_options_reach_the_driver():
+def test_the_documented_url_is_a_setting_whose_tls_options_reach_the_driver():
     settings = load_settings({"SES_WORKER_STORE__URL": URL.strip()})
     url = settings.store.url.get_secret_value()
     parts = conninfo.conninfo_to_dict(url)

@@ -44,7 +44,7 @@ def report(tmp_path):
     return make_report(store, ReportRequest(days=6, by=By.CONFIGURATION_SET, top=20), NOW)
 
 
-def test_the_output_on_the_page_is_what_is_printed(report, capsys):
+def test_the_documented_output_is_what_is_printed(report, capsys):
     from worker.cli.report_text import show_report
 
     show_report(report)
@@ -53,7 +53,7 @@ def test_the_output_on_the_page_is_what_is_printed(report, capsys):
     assert shown == f"{printed}\n".lstrip("\n")
 
 
-def test_the_columns_and_keys_on_the_page_are_those_that_are_written(report):
+def test_the_documented_columns_and_keys_are_those_that_are_written(report):
     named = re.findall(r"`(\w+)`", " ".join(row[0] for row in table(DOCUMENT, "## CSV and JSON")))
     assert set(named) == set(COLUMNS)
     figures = as_figures(report)
@@ -72,14 +72,14 @@ def test_the_columns_and_keys_on_the_page_are_those_that_are_written(report):
     assert sources == set(Source)
 
 
-def test_every_by_has_a_line_on_the_page():
+def test_every_by_is_documented():
     named = re.findall(
         r"`([\w:-]+)`", " ".join(r[0] for r in table(DOCUMENT, "## What it is about"))
     )
     assert set(named) == {*By, "tag:NAME"}
 
 
-def test_the_lines_on_the_page_are_those_of_the_code():
+def test_the_documented_lines_are_those_of_the_code():
     rows = [[plain(cell) for cell in row] for row in table(DOCUMENT, "## AWS's lines")]
     lines = {"bounces": BOUNCES, "complaints": COMPLAINTS}
     for name, review, pause in rows:

@@ -165,7 +165,7 @@ def test_of_a_worker_that_dies_with_its_disk_only_what_it_had_deleted_is_lost(
     assert len(rows(tmp_path / "worker.db", "events")) == 200 - lost
 
 
-def test_the_lists_of_ses_say_who_may_still_be_mailed_by_mistake(run, tmp_path):
+def test_the_lists_of_ses_name_who_may_still_be_mailed_by_mistake(run, tmp_path):
     """The end of the page's pipe: what SES lists, held against the database."""
     run("users", "import", "-", input="email\njane@example.com\n")
     *_, command = LISTED.replace("\\\n", " ").split("|")

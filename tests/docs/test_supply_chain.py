@@ -165,7 +165,7 @@ class TestAudit:
         status, (line,) = verdict({"dependencies": [good, unknown]})
         assert (status, line) == (3, "not audited, the service does not know them: b")
 
-    def test_a_vulnerability_is_named_with_its_mend(self):
+    def test_a_vulnerability_is_named_with_its_fix(self):
         found = [{"id": "CVE-1", "fix_versions": ["2", "3"]}, {"id": "CVE-2", "fix_versions": []}]
         status, lines = verdict({"dependencies": [self.package("a", vulns=found)]})
         assert status == 1

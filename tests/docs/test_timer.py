@@ -94,12 +94,12 @@ def test_the_script_passes_on_what_no_later_run_mends(script, tmp_path, status, 
     assert bool(done.stdout) == bool(words)
 
 
-def test_dash_reads_the_script_as_well():
+def test_dash_reads_the_script_too():
     if dash := shutil.which("dash"):
         subprocess.run([dash, "-n"], input=SCRIPT, text=True, check=True, capture_output=True)
     assert SCRIPT.startswith("#!/bin/sh\n")
 
 
-def test_the_page_says_of_every_exit_status_what_to_do_but_of_wrong_usage():
+def test_what_to_do_is_documented_for_every_exit_status_but_wrong_usage():
     rows = table(DOCUMENT, "| exit status |")
     assert {int(row[0]) for row in rows} == set(map(int, MEANINGS)) - {2}

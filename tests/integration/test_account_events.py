@@ -80,9 +80,9 @@ def test_an_account_event_is_recorded_whole_and_once(store, message, bodies):
         "verification": "reported",
         "verified_at": None,
     }
-    (owed,) = rows(store, outbox)
-    assert (owed["kind"], owed["lane"]) == ("account_notice", "slack")
-    assert owed["due_at"] == BEFORE_ALL_OTHERS
+    (entry,) = rows(store, outbox)
+    assert (entry["kind"], entry["lane"]) == ("account_notice", "slack")
+    assert entry["due_at"] == BEFORE_ALL_OTHERS
 
 
 def test_a_batch_may_hold_both_account_events_and_feedback(store, message, bodies):
@@ -103,7 +103,7 @@ def test_a_time_that_is_missing_or_in_the_future_is_the_time_of_receipt(store, m
     assert [row["occurred_at"] for row in rows(store, account_events)] == [mail.NOW] * 2
 
 
-def test_without_a_channel_no_effect_is_owed(store, message, bodies):
+def test_without_a_channel_no_effect_is_enqueued(store, message, bodies):
     assert outcomes(run(store, message, bodies(account_event()), policy=Policy())) == [
         Outcome.APPLIED
     ]
@@ -230,11 +230,11 @@ def test_an_outage_gives_all_of_them_back(store, message, bodies):
 def test_a_dry_run_sees_an_event_twice_as_a_duplicate(store, message, bodies):
     body = bodies(account_event())
     look = DryRun(store, NOTIFIED, signing.verifier(), Counters())
-    letters = [
+    dead_letters = [
         DeadLetterMessage(where=Where.QUARANTINE, received=message(body), reason="")
         for _ in range(2)
     ]
-    verdicts = [*look(letters), *look(letters[:1])]
+    verdicts = [*look(dead_letters), *look(dead_letters[:1])]
     assert [verdict.outcome for verdict in verdicts] == [
         Outcome.APPLIED,
         Outcome.DUPLICATE,

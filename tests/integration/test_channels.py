@@ -263,7 +263,7 @@ def test_each_channel_gets_the_notices_about_dead_letters(message, settings):
     assert entries_for_dead_letters([dead], ()) == []
 
 
-def test_a_notice_keeps_its_message_for_as_many_notices_as_with_one_channel(settings):
+def test_a_notice_keeps_its_message_for_as_many_notices_as_with_a_single_channel(settings):
     without = settings.model_copy(update={"toy": ToySettings()})
     assert settings.as_policy().notices_with_json == 2 * without.as_policy().notices_with_json
 

@@ -148,7 +148,7 @@ def test_what_could_not_be_committed_is_not_counted(store, message):
     assert in_detail(store) == (FEW, FEW)
 
 
-def test_notices_lose_the_texts_as_well(store, run):
+def test_notices_lose_the_texts_too(store, run):
     from worker.core.effects import Lane
 
     lane = Lane("slack")

@@ -362,7 +362,7 @@ def test_a_stop_that_was_waited_for_elsewhere_is_not_waited_for_once_more(
     over.set()
 
 
-def test_slots_are_given_a_second_apart_to_whoever_requests_them(store):
+def test_slots_are_given_a_second_apart_to_all_who_request_them(store):
     account = volumes.RateLimit(name="suppression:test", per_second=1)
     waits = [take_slot(store, account) for _ in range(4)]
     assert waits == pytest.approx([0, 1, 2, 3], abs=0.5)
@@ -586,7 +586,7 @@ def test_an_effect_that_kills_every_worker_is_parked_in_the_end_and_reported(sto
     assert (notice["kind"], sender.delivered) == ("parked_notice", [notice["id"]])
 
 
-def test_a_clock_that_is_ahead_of_the_one_that_claims_go_by_delays_nothing(store, message):
+def test_a_clock_that_is_ahead_of_the_clock_of_the_claims_delays_nothing(store, message):
     """Another worker's is ahead of PostgreSQL's, or SQS's of ours, which claims go by in SQLite."""
     enqueue(store, message)
     later = message(mail.bounce("late@example.com"))

@@ -59,7 +59,7 @@ def test_what_was_not_verified_says_so_and_why():
     assert "Reported, not verified (`ses:GetTenant is not permitted`)" in text
 
 
-def test_what_ses_contradicts_is_not_told_as_a_fact():
+def test_what_ses_contradicts_is_not_notified_as_a_fact():
     found = {"verification": Verification.CONTRADICTED, "answer": "ENABLED"}
     post = drawn(account_event(), **found)
     assert post.text == "CONTRADICTED, SENDING STOPPED: tenant acme"
@@ -68,7 +68,7 @@ def test_what_ses_contradicts_is_not_told_as_a_fact():
     assert "--sending-status" not in shown(post), "there is nothing to resume"
 
 
-def test_what_is_older_than_what_is_known_is_told_as_history():
+def test_what_is_older_than_what_is_known_is_notified_as_history():
     later = {
         "superseded_by": AccountStatus.ENABLED,
         "superseded_at": account_event().occurred_at + timedelta(minutes=30),

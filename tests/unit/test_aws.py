@@ -126,7 +126,7 @@ def test_of_an_html_answer_the_title_is_reported_in_a_line(status, error):
         ("<!doctype html>" + "<title" * 4_000, "an HTML page: " + ("<title" * 14)[:80] + "…"),
     ],
 )
-def test_a_page_is_its_title_or_its_first_words(html, shown):
+def test_html_is_shown_by_its_title_or_its_first_words(html, shown):
     answer = {"Error": {"Code": "503", "Message": html}}
     answer["ResponseMetadata"] = {"HTTPStatusCode": 503}
     with pytest.raises(Unavailable) as caught, translated():

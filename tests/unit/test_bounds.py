@@ -61,7 +61,7 @@ def test_ids_are_cut_as_ever_so_that_keys_stay_what_they_were():
     assert item.dedupe_key == f"{'x' * 100}:e3a108bd49d616ea2e819afa"
 
 
-def test_a_topic_that_only_begins_like_one_that_is_accepted_is_another():
+def test_a_topic_that_only_begins_like_an_accepted_topic_is_another():
     topic = "arn:aws:sns:eu-west-1:111122223333:".ljust(LONGEST_TOPIC, "x")
     acceptance = Acceptance(topics=frozenset({topic}))
     assert isinstance(decode(mail.enveloped(mail.bounce("a@b.c"), topic=topic), acceptance), tuple)

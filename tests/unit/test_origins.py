@@ -189,7 +189,7 @@ def test_the_command_shows_values_origins_and_no_secret(run, environment, tmp_pa
         assert "\x1b" not in text
 
 
-def test_wrong_settings_are_78_and_say_why(run):
+def test_wrong_settings_are_78_and_name_the_reason(run):
     done = run("config", "show", SES_WORKER_QUEUE__POLLERS="none")
     assert (done.status, done.out) == (78, "")
     assert "queue.pollers" in done.err

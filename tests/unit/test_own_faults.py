@@ -78,7 +78,7 @@ def test_what_was_an_incident_before_is_none_again_because_of_a_single_fault():
     limit=st.integers(1, 12),
     seed=st.integers(),
 )
-def test_no_order_of_arrival_hides_an_incident(seconds, limit, seed):
+def test_no_order_of_receipt_hides_an_incident(seconds, limit, seed):
     faults = [fault(each) for each in seconds]
     random.Random(seed).shuffle(faults)
     kept, notices = [], []
@@ -112,6 +112,6 @@ def test_a_notice_names_the_most_frequent_and_masks_addresses():
     assert (notice.since, notice.occurred_at) == (BEGAN, BEGAN + 9 * SECOND)
 
 
-def test_a_storm_keeps_no_more_than_it_needs():
+def test_a_flood_of_faults_keeps_no_more_than_it_needs():
     assert len(latest([fault(number) for number in range(5_000)], 10)) == 100
     assert len(latest([fault(number) for number in range(5_000)], 1_000)) == 2_000

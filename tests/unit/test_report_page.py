@@ -131,7 +131,7 @@ def test_nothing_is_fetched_and_only_its_own_scripts_run():
     assert not [found for tag, found in reader.elements if tag in {"link", "img", "iframe", "base"}]
 
 
-def test_it_has_at_most_two_megabytes_whatever_is_asked_for():
+def test_it_has_at_most_two_megabytes_whatever_is_requested():
     days = [DAYS[0] + timedelta(days=number) for number in range(3_661)]
     names = [f"{'<' * 200}{number}.example" for number in range(10_000)]
     report = report_of(names[:8], days=days, by_day=dict.fromkeys(days, Sums(hard_bounce=10**9)))
@@ -141,13 +141,13 @@ def test_it_has_at_most_two_megabytes_whatever_is_asked_for():
     assert "9,800 more lines are in the CSV file" in html
 
 
-def test_addresses_are_masked_for_the_page_may_be_passed_on():
+def test_addresses_are_masked_for_the_file_may_be_passed_on():
     html = html_of(report_of())
     assert "jane.doe" not in html
     assert "@gmail.com" in html
 
 
-def test_without_mails_there_is_no_chart_of_rates_and_the_rate_is_said_to_be_unknown():
+def test_without_mails_there_is_no_chart_of_rates_and_the_rate_is_called_unknown():
     html = html_of(report_of(sends=Sends(source=Source.UNKNOWN), sends_by_day={}))
     assert 'data-chart="bounce-rate"' not in html
     assert 'data-chart="bounces"' in html
@@ -155,7 +155,7 @@ def test_without_mails_there_is_no_chart_of_rates_and_the_rate_is_said_to_be_unk
     assert html.count('<p><strong class="figure">unknown</strong></p>') == 2
 
 
-def test_few_mails_are_said_to_be_too_few_once_and_a_percent_sign_stays_with_its_figure():
+def test_few_mails_are_called_too_few_once_and_a_percent_sign_stays_with_its_figure():
     few = Sends(source=Source.SEND, since=DAYS[0], count=900, sums=Sums(hard_bounce=1))
     html = html_of(report_of(sends=few, by="tenant"))
     assert html.count('<p><strong class="figure">too few to say</strong></p>') == 2
@@ -205,7 +205,7 @@ def test_where_mails_are_known_later_than_bounces_the_day_stands_beside_them():
     assert "mails since" not in html_of(report_of())
 
 
-def test_an_empty_report_is_a_page_too():
+def test_an_empty_report_is_html_too():
     html = html_of(report_of(total=Sums(), by_day={}, rows=[], newest=[], sends_by_day={}))
     assert "Nothing was counted in these days." in html
     assert "<canvas" not in html

@@ -469,7 +469,7 @@ SPARED = "policy.spare_faults = "
 
 class TestFaults:
     @pytest.mark.parametrize(("fault", "words"), IN_WORDS.items())
-    def test_whose_fault_a_bounce_was_is_said_in_words(self, fault, words):
+    def test_whose_fault_a_bounce_was_is_in_words(self, fault, words):
         assert f"Whose fault: *\n{words}" in shown(drawn(bounced(recipient(fault=fault))))
 
     @pytest.mark.parametrize("fault", ["", "<!channel>"])
@@ -486,7 +486,7 @@ class TestFaults:
             ("sender", Action.SOFT_BOUNCE, "mail to this person would not pause"),
         ],
     )
-    def test_the_setting_that_would_have_spared_somebody_is_explained_if_asked(
+    def test_the_setting_that_would_have_spared_somebody_is_explained_on_request(
         self, fault, action, would
     ):
         about = bounced(recipient(fault="recipient"), recipient(fault=fault, action=action))

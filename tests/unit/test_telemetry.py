@@ -359,7 +359,7 @@ class TestAccountEvents:
         (line,) = report_event(event)
         assert (line["event"], line["log_level"]) == (name, level)
 
-    def test_no_text_of_strangers_is_longer_than_a_cell(self, report_event):
+    def test_no_untrusted_text_is_longer_than_a_cell(self, report_event):
         texts = dict.fromkeys(("cause", "finding", "impact", "resource"), "x" * 1_000_000)
         (line,) = report_event(finding(**texts))
         assert all(len(str(value)) <= 500 for value in line.values())

@@ -136,7 +136,7 @@ def test_a_message_that_is_nested_deep_takes_no_longer(levels, masked):
     assert timing.seconds(lambda: notice(first, masked=masked), 0.05) <= 0.05
 
 
-def test_a_digest_of_thousands_takes_no_longer_for_what_they_say():
+def test_a_digest_of_thousands_takes_no_longer_for_their_texts():
     def effects(unit):
         output = [
             Summary(

@@ -50,7 +50,7 @@ USES = {
 """And why a wrong one does no harm there."""
 
 
-def test_whoever_goes_by_it_says_why_a_wrong_one_does_no_harm():
+def test_every_use_of_it_gives_the_reason_why_a_wrong_clock_does_no_harm():
     found = {
         str(path.relative_to(WORKER))
         for path in WORKER.rglob("*.py")

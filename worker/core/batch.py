@@ -9,7 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from worker.core.decode import Decoded, decode, feedback_in, parts_of
-from worker.core.folding import Recorded, strangers
+from worker.core.folding import Recorded, users_of
 from worker.core.memory import may_forgive
 from worker.core.model import AccountEvent, Counted, Feedback, Handled, Ignored, Received, User
 from worker.core.past import OnRecord, Past, past_of
@@ -149,7 +149,7 @@ def decide_batch(
             unit.forgotten = _forgotten(batch, named, policy, transaction)
         if unit.creates_users and (missing := named.difference(users, transaction.locked)):
             if policy.begin_with_record:
-                unit.on_record = strangers(transaction.on_record(missing), policy)
+                unit.on_record = users_of(transaction.on_record(missing), policy)
             else:
                 unit.begins_empty = True
         if policy.needs_past:

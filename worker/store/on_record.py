@@ -31,7 +31,7 @@ _THESE = """
     SELECT key FROM unnest(:keys) AS given (key)
     WHERE EXISTS (SELECT 1 FROM events WHERE recipient = key)
 """
-_BLANK = User(email="", email_key="")
+_EMPTY = User(email="", email_key="")
 _CHANGE = (
     update(users)
     .where(users.c.email_key == bindparam("key"))
@@ -112,12 +112,12 @@ def keep_first_records(connection: Connection, rows: Sequence[Mapping[str, Any]]
     keys = [row["email_key"] for row in rows]
     forget_first_records(connection, keys)
     known = with_events(connection, keys)
-    blank, has_events = _record(_BLANK), frozenset(known)
+    empty, has_events = _record(_EMPTY), frozenset(known)
     newest = newest_event(connection)
     kept = [
         {"email_key": row["email_key"], "after_event": newest, **record}
         for row in rows
-        if (record := {name: row.get(name, blank[name]) for name in FEEDBACK_COLUMNS}) != blank
+        if (record := {name: row.get(name, empty[name]) for name in FEEDBACK_COLUMNS}) != empty
         or row["email_key"] in has_events
     ]
     if kept:
