@@ -18,7 +18,8 @@ from typing import Any
 import click
 import msgspec
 
-from worker.core.model import Action, Address, Received
+from worker.core.messages import Received
+from worker.core.model import Action, Address
 from worker.core.policy import SPAREABLE, Policy
 from worker.process import process
 from worker.store import Store, ensure_schema, open_store

@@ -14,7 +14,7 @@ from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
 from worker.core.decode import reports
 from worker.core.keys import feedback_keys
-from worker.core.model import Handled, Received
+from worker.core.messages import Handled, Received
 from worker.core.unit_of_work import UnitOfWork
 from worker.sqs import queue
 from worker.store.sqlite import SqliteStore
