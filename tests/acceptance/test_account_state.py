@@ -45,7 +45,7 @@ def logged(worker, event):
     return [json.loads(line) for line in worker.lines if f'"event":"{event}"' in line]
 
 
-def said(post):
+def text_of(post):
     return json.dumps(post["blocks"], ensure_ascii=False)
 
 
@@ -61,8 +61,8 @@ def test_a_paused_tenant_is_told_counted_logged_and_remembered(
     wait_until(lambda: gauge(worker).get("acme") == 1)
     (post,) = slack.posts
     assert post["text"] == "SENDING STOPPED: tenant acme"
-    assert "Yes, SES's API says the same" in said(post)
-    assert "Bounces." in said(post)
+    assert "Yes, SES's API says the same" in text_of(post)
+    assert "Bounces." in text_of(post)
     (line,) = logged(worker, "account.sending_disabled")
     assert (line["tenant"], line["cause"], line["level"]) == ("acme", "Bounces.", "warning")
     assert json.loads(get(worker, "readyz"))["ready"] is True
@@ -98,7 +98,7 @@ def test_without_the_permission_it_is_told_as_reported(begin, emulator, queue, s
     worker = begin()
     emulator.send(queue, body())
     wait_until(lambda: slack.posts)
-    assert "Reported, not verified (`ses:GetTenant is not permitted`)" in said(slack.posts[0])
+    assert "Reported, not verified (`ses:GetTenant is not permitted`)" in text_of(slack.posts[0])
     worker.wait_for("account.verified")
     assert logged(worker, "account.verified")[0]["verification"] == "reported"
     wait_until(lambda: gauge(worker).get("acme") == 1)

@@ -354,8 +354,8 @@ class TestSuppressionList:
         emulator.send(queue, mail.bounce("jane@example.com"))
         run("drain")
         reported = run("why", "jane@example.com").out
-        told = " ".join(reported.split())
-        assert "Outbox #1 set out to take it off the suppression list" in told
+        text = " ".join(reported.split())
+        assert "Outbox #1 set out to take it off the suppression list" in text
         assert "Taken off" not in reported
         assert "suppression restore" not in reported
 

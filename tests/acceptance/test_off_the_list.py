@@ -98,7 +98,7 @@ class TestDecidedByAPerson:
             "reinstatement", "mary", REASON[1],
         )  # fmt: skip
         removals = [effect for effect in answer["effects"] if effect["kind"] == "removal"]
-        assert [(one["state"], one["result"]) for one in removals] == [
+        assert [(removal["state"], removal["result"]) for removal in removals] == [
             ("delivered", "removed: listed for BOUNCE, asked for by mary")
         ]
         assert removals[0]["payload"]["why"] == REASON[1]
@@ -237,8 +237,8 @@ class TestMany:
     def test_from_standard_input(self, run, emulator, queue, ses):
         run("db", "upgrade")
         who = [f"user{number}@example.com" for number in range(8)]
-        for one in who[:5]:
-            ses.list_address(one)
+        for address in who[:5]:
+            ses.list_address(address)
         lines = "\n".join([*who, who[0]])
         arguments = ("users", "reinstate", "-", *REASON, "--also-suppression-list")
         dry = run(*arguments, "--dry-run", input=lines)
@@ -256,8 +256,8 @@ class TestMany:
         run("db", "upgrade")
         environment["SES_WORKER_SUPPRESSION__REQUESTS_PER_SECOND"] = "2"
         who = [f"user{number}@example.com" for number in range(20)]
-        for one in who:
-            ses.list_address(one)
+        for address in who:
+            ses.list_address(address)
         (tmp_path / "who").write_text("\n".join(who))
         program = ("sh", "-c", f'exec {COMMAND} "$@" < {tmp_path}/who', "sh")
         arguments = ("users", "reinstate", "-", *REASON, "--also-suppression-list")
@@ -273,14 +273,14 @@ class TestMany:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "error"),
     [
         (("--tenant", "acme"), "--tenant needs --also-suppression-list"),
         (("--also-suppression-list", "--tenant", " "), "must be the name of a tenant"),
         (("--also-suppression-list", "--tenant", "x" * 65), "more than 64 characters"),
     ],
 )
-def test_a_tenant_is_a_name(run, arguments, said):
+def test_a_tenant_is_a_name(run, arguments, error):
     done = run("users", "reinstate", JANE, *REASON, *arguments)
     assert done.status == 2
-    assert said in done.err
+    assert error in done.err

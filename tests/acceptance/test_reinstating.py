@@ -84,7 +84,7 @@ def test_many_are_reinstated_from_standard_input_and_a_dry_run_lifts_nothing(
 ):
     who = [f"user{number}@example.com" for number in range(30)]
     run("users", "import", "-", input="\n".join(["email", *who, "free@example.com"]))
-    drained(run, emulator, queue, *(mail.complaint(one, at=recent(1)) for one in who))
+    drained(run, emulator, queue, *(mail.complaint(address, at=recent(1)) for address in who))
     lines = "\n".join([*who, "", "free@example.com", "nonsense", "nobody@example.com"])
     for more, sentence in (
         (

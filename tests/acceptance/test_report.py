@@ -163,10 +163,10 @@ class TestFigures:
             fact("send", at=YESTERDAY, tenant="north"): 2_000,
             bounce(at=YESTERDAY, tenant="north"): 20,
         })  # fmt: skip
-        asked = "report", "--days", "5", "--by", "tenant"
-        (row,) = run(*asked, "--json").json["rows"]
+        arguments = "report", "--days", "5", "--by", "tenant"
+        (row,) = run(*arguments, "--json").json["rows"]
         assert (row["sends"], row["hard_bounces"], row["bounce_rate"]) == (2_000, 110, 0.01)
-        out = run(*asked).out
+        out = run(*arguments).out
         since, first = f"{YESTERDAY:%Y-%m-%d}", f"{YESTERDAY - timedelta(days=4):%Y-%m-%d}"
         assert f"By tenant; mails and rates since {since}, all else since {first}" in out
         assert f"20 hard bounces of 2,000 mails since {since}: below" in " ".join(out.split())
@@ -303,8 +303,8 @@ class TestFiles:
     def test_each_can_be_standard_output_but_only_one(self, run, year):
         table = list(csv.reader(io.StringIO(run("report", "--days", "9", "--csv", "-").out)))
         assert len(table) == 11
-        page = run("report", "--html", "-").out
-        assert page.startswith("<!DOCTYPE html>")
+        html = run("report", "--html", "-").out
+        assert html.startswith("<!DOCTYPE html>")
         for more in (
             ["--csv", "-", "--json"],
             ["--html", "-", "--json"],
@@ -345,7 +345,7 @@ class TestFiles:
 
 class TestBadInput:
     @pytest.mark.parametrize(
-        ("words", "said"),
+        ("words", "error"),
         [
             (["--days", "0"], "0 is not in the range 1<=x<=3660"),
             (["--days", "-7"], "-7 is not in the range"),
@@ -360,10 +360,10 @@ class TestBadInput:
             (["--top", "0"], "0 is not in the range 1<=x<=10000"),
         ],
     )
-    def test_a_wrong_option_is_wrong_usage_in_a_sentence(self, run, words, said):
+    def test_a_wrong_option_is_wrong_usage_in_a_sentence(self, run, words, error):
         done = run("report", *words)
         assert done.status == 2
-        assert said in " ".join(done.err.split())
+        assert error in " ".join(done.err.split())
 
     def test_an_empty_database_is_reported_as_such(self, run, either_store):
         run("db", "upgrade")

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 from support import mail
-from support.documents import blocks, page
+from support.documents import blocks, text_of
 
-PAGE = page("docs/troubleshooting.md")
-SECTION = PAGE[PAGE.index("## Mail to somebody again") :].partition("\n## ")[0]
+DOCUMENT = text_of("docs/troubleshooting.md")
+SECTION = DOCUMENT[DOCUMENT.index("## Mail to somebody again") :].partition("\n## ")[0]
 PAUSED, BLOCKED, STRANGER = blocks(SECTION, "sql")
 JANE = "jane@example.com"
 NOW = datetime.now(UTC)

@@ -8,16 +8,18 @@ import re
 import pytest
 from support import mail
 from support.dead import quarantined
-from support.documents import ROOT, blocks, page, table
+from support.documents import ROOT, blocks, table, text_of
 
 from worker.core.address import parse_address
 from worker.settings import CHANNEL_SECTIONS, Settings
 from worker.store.schema import metadata
 
-PAGE = page("docs/personal-data.md")
-ROWS = table(PAGE, "## In the database")
-(DATA_REQUEST,) = blocks(PAGE, "sh")
-SECTIONS = {name: table(PAGE, name) for name in ("## In files and logs", "## At other services")}
+DOCUMENT = text_of("docs/personal-data.md")
+ROWS = table(DOCUMENT, "## In the database")
+(DATA_REQUEST,) = blocks(DOCUMENT, "sh")
+SECTIONS = {
+    name: table(DOCUMENT, name) for name in ("## In files and logs", "## At other services")
+}
 
 
 def columns(cell):
@@ -170,7 +172,7 @@ def test_the_files_with_something_of_a_person_are_those_that_the_page_names(
     row = next(row[0] for row in SECTIONS["## In files and logs"] if "health file" in row[0])
     assert "the health file" in row
     for words in ("one file and its `-wal`", "`-shm` and the `.lock`", "(`db backup`)"):
-        assert words.replace("(`db backup`)", "[`db backup`]") in PAGE
+        assert words.replace("(`db backup`)", "[`db backup`]") in DOCUMENT
 
 
 def test_the_modules_that_make_temporary_files_are_those_whose_commands_the_page_names():
@@ -211,7 +213,7 @@ NAMES = {
 def test_the_command_deletes_whatever_is_on_record_about_a_person(
     run, emulator, queue, slack, database, environment
 ):
-    assert "`ses-worker users forget ADDRESS`" in PAGE
+    assert "`ses-worker users forget ADDRESS`" in DOCUMENT
     environment["SES_WORKER_PRIVACY__KEY"] = "3f1c0b7d9e2a4c5b8d6f7e8091a2b3c4"
     run("users", "import", "-", input="email\njane@example.com\njoe@example.com\n")
     for name in ("jane", "joe"):

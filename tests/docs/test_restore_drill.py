@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 from support import mail
-from support.documents import blocks, page, table
+from support.documents import blocks, table, text_of
 from support.waiting import wait_until
 from support.wiring import ACCOUNT, REGION
 
-PAGE = page("docs/backup.md")
-*_, SPARE, CAUGHT_UP, LISTED = blocks(PAGE, "sh")
-FIGURES = table(PAGE, "## A lost disk")
+DOCUMENT = text_of("docs/backup.md")
+*_, SPARE, CAUGHT_UP, LISTED = blocks(DOCUMENT, "sh")
+FIGURES = table(DOCUMENT, "## A lost disk")
 QUEUE = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/ses-feedback"
 NOT_COMPARED = {"id", "received_at"}
 """What a message that is processed at another time has otherwise."""

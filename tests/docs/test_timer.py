@@ -6,15 +6,15 @@ import shutil
 import subprocess
 
 import pytest
-from support.documents import blocks, page, table
+from support.documents import blocks, table, text_of
 from support.running import COMMAND
 
 from worker.cli.exits import MEANINGS
 
-PAGE = page("docs/install/timer.md")
-SERVICE, TIMER = blocks(PAGE, "ini")
-(SCRIPT,) = blocks(PAGE, "bash")
-(LINE,) = blocks(PAGE, "cron")
+DOCUMENT = text_of("docs/install/timer.md")
+SERVICE, TIMER = blocks(DOCUMENT, "ini")
+(SCRIPT,) = blocks(DOCUMENT, "bash")
+(LINE,) = blocks(DOCUMENT, "cron")
 
 
 def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
@@ -23,7 +23,7 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
     wrapper.chmod(0o755)
     units = {"ses-worker-drain.service": SERVICE, "ses-worker-drain.timer": TIMER}
     for name, text in units.items():
-        path = re.search(rf"^`(/etc/systemd/system/{re.escape(name)})`:$", PAGE, re.MULTILINE)
+        path = re.search(rf"^`(/etc/systemd/system/{re.escape(name)})`:$", DOCUMENT, re.MULTILINE)
         assert path, name
         (tmp_path / name).write_text(text.replace("/usr/local/bin/ses-worker", str(wrapper)))
     done = subprocess.run(
@@ -101,5 +101,5 @@ def test_dash_reads_the_script_as_well():
 
 
 def test_the_page_says_of_every_exit_status_what_to_do_but_of_wrong_usage():
-    rows = table(PAGE, "| exit status |")
+    rows = table(DOCUMENT, "| exit status |")
     assert {int(row[0]) for row in rows} == set(map(int, MEANINGS)) - {2}

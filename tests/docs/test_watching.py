@@ -13,9 +13,9 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from reference_pages.metrics import metrics_page
 from support import metrics_text, promql
-from support.documents import ROOT, page, table
+from support.documents import ROOT, table, text_of
 
-MONITORING = page("docs/monitoring.md")
+MONITORING = text_of("docs/monitoring.md")
 REFERENCE = metrics_page()
 ALERTS = ROOT / "config" / "prometheus-alerts.yml"
 RULES = [

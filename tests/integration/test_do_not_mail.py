@@ -417,8 +417,8 @@ def test_a_role_of_an_application_in_postgresql_needs_the_right_to_the_views_alo
     store = open_store(postgresql_url)
     ensure_schema(store, migrate=True)
     store.close()
-    page = (Path(__file__).parents[2] / "docs" / "database.md").read_text()
-    (grant,) = re.findall(r"`(GRANT SELECT ON .*) TO app`", page)
+    document = (Path(__file__).parents[2] / "docs" / "database.md").read_text()
+    (grant,) = re.findall(r"`(GRANT SELECT ON .*) TO app`", document)
     role = f"app_{os.getpid()}_{time.time_ns()}"  # roles are the whole server's
     with psycopg.connect(postgresql_url, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {role}")

@@ -165,8 +165,8 @@ def test_notices_lose_the_texts_as_well(store, run):
 def test_it_is_logged_once_with_the_domain_alone(run):
     with capture_logs() as logged:
         run(flood(3 * MOST_IN_DETAIL))
-    told = [line for line in logged if line["event"] == "events.flooded"]
-    assert [(line["domain"], line["kept"]) for line in told] == [("example.com", MOST_IN_DETAIL)]
+    floods = [line for line in logged if line["event"] == "events.flooded"]
+    assert [(line["domain"], line["kept"]) for line in floods] == [("example.com", MOST_IN_DETAIL)]
 
 
 def test_many_addresses_take_bounded_memory_and_hide_no_flood(store, message):

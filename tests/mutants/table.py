@@ -600,8 +600,8 @@ MUTANTS = [
     Mutant(
         invariant="No command prints a control character, or one that turns the direction",
         test=("acceptance/test_strangers_texts.py::test_no_command_prints_what_has_an_effect"),
-        file="worker/cli/page.py",
-        function="_harmless",
+        file="worker/cli/screen.py",
+        function="_sanitized",
         old="return text if text.isprintable() else",
         new="return text if True else",
     ),

@@ -36,7 +36,7 @@ def event(
     if kind == "Delivery":
         body = {"recipients": list(to)} | body
     if kind == "DeliveryDelay":
-        body = {"delayedRecipients": [{"emailAddress": one} for one in to]} | body
+        body = {"delayedRecipients": [{"emailAddress": address} for address in to]} | body
     message = {
         "notificationType" if notification else "eventType": kind,
         "mail": {

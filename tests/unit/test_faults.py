@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 from support import mail, worst
-from support.documents import page
+from support.documents import text_of
 
 from bench.faults import precision, recall, replies
 from worker.core.decode import decode
@@ -113,7 +113,7 @@ class TestHowOften:
         assert [text for text, count in counts.items() if count > 1] == []
 
     def test_the_hardest_replies_are_what_the_documents_say(self):
-        rows = re.findall(r"^\| `(.+?)` \| `(\w+)` \|", page("docs/faults.md"), re.MULTILINE)
+        rows = re.findall(r"^\| `(.+?)` \| `(\w+)` \|", text_of("docs/faults.md"), re.MULTILINE)
         assert len(rows) == 10
         for reply, fault in rows:
             assert fault_of("General", "", f"smtp; 550 {reply}") == fault
@@ -207,8 +207,8 @@ class TestTime:
 
     def test_the_recipient_s_address_again_and_again_takes_no_longer(self):
         for text in (JANE.key * 900, f":{JANE.key}" * 900, f"{JANE.key}." * 900):
-            said = f"spam@{text}"[:LONGEST_TEXT]
-            assert min(_seconds(says_spam, said, JANE) for _ in "123") < 0.05
+            reply = f"spam@{text}"[:LONGEST_TEXT]
+            assert min(_seconds(says_spam, reply, JANE) for _ in "123") < 0.05
 
 
 def _seconds(function, *arguments):

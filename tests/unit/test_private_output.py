@@ -1,7 +1,7 @@
 """The search through what commands say finds addresses in every spelling that masking covers."""
 
 import pytest
-from support.private import hear, told, whole_addresses
+from support.private import hear, heard_addresses, whole_addresses
 
 from worker.core.masking import mask_addresses
 
@@ -43,5 +43,5 @@ def test_what_the_operator_has_typed_may_be_repeated():
 def test_what_commands_say_in_a_test_is_searched_at_its_end():
     hear('{"error":"no jane@example.com"}')
     hear('{"error":"no joe@example.com"}', ["why", "Joe@Example.com"])
-    assert told() == ["jane@example.com"]
-    assert told() == []
+    assert heard_addresses() == ["jane@example.com"]
+    assert heard_addresses() == []

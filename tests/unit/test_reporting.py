@@ -217,8 +217,8 @@ class TestNotes:
         assert "counted" not in " ".join(notes(old)).replace("counted by", "")
 
     def test_ses_is_named_where_it_did_not_answer_and_where_it_counts_otherwise(self):
-        asked = FromSes(problem="ses:BatchGetMetricData is not permitted")
-        assert any("is not permitted" in note for note in notes(report_of(ses=asked)))
+        refused = FromSes(problem="ses:BatchGetMetricData is not permitted")
+        assert any("is not permitted" in note for note in notes(report_of(ses=refused)))
         counted = FromSes(source=Source.VDM, by_day={DAYS[0]: 1_234})
         sentences = notes(report_of(ses=counted, sends=Sends(source=Source.SEND, count=1_300)))
         assert any("SES itself counts 1,234 mails" in note for note in sentences)

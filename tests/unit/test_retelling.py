@@ -57,20 +57,20 @@ def test_each_change_begins_where_the_one_before_ended_and_the_last_is_the_recor
                 days = max([days, *((item.occurred_at - BEGINNING).days + 1 for item in events)])
             events.append(event(number, days, *sort, received=200))
         user = fold(blank(JANE), events, Policy())
-        told = retold(JANE, user, None, events, Policy())
+        history = retold(JANE, user, None, events, Policy())
         in_order = sorted(events, key=lambda item: (item.occurred_at, item.id))
         before = blank(JANE)
         for item in in_order:
-            assert told.changes[item.id].before == before
-            before = told.changes[item.id].after
-        assert told.is_the_record
+            assert history.changes[item.id].before == before
+            before = history.changes[item.id].after
+        assert history.is_the_record
 
 
 def test_what_an_imported_record_has_already_is_no_change():
     old, new = event(1, 1), event(2, 5, type="Transient")
-    told = retold(JANE, blank(JANE), FirstRecord(blank(JANE), 1), [old, new], Policy())
-    assert set(told.changes) == {2}
-    assert not told.is_the_record
+    history = retold(JANE, blank(JANE), FirstRecord(blank(JANE), 1), [old, new], Policy())
+    assert set(history.changes) == {2}
+    assert not history.is_the_record
 
 
 @pytest.mark.parametrize(
@@ -87,12 +87,12 @@ def test_what_an_imported_record_has_already_is_no_change():
 )
 def test_the_cause_is_the_event_that_set_what_stops_mail_now(events, words):
     user = fold(blank(JANE), events, Policy())
-    told = retold(JANE, user, None, events, Policy())
+    history = retold(JANE, user, None, events, Policy())
     reason = "auto_block_spam" if user.auto_block_spam else user.pause_reason
     until = None if user.auto_block_spam else user.paused_until
     verdict = Verdict(is_user=True, is_known=True, reason=reason, until=until)
     rows = [as_row(item) for item in sorted(events, key=lambda item: item.occurred_at)]
-    cause = cause_of(verdict, rows, told.changes)
+    cause = cause_of(verdict, rows, history.changes)
     assert words in answer_of(JANE, verdict, cause)
 
 

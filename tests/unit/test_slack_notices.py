@@ -442,9 +442,9 @@ class TestCommands:
             section("`ses-worker why x` of a stranger"),
             context("#1", "`ses-worker why jane@example.com`", "ses-worker"),
         ]
-        told = as_called(Post("t", blocks), self.HOW)
-        assert told.blocks[0] == blocks[0]
-        shown = [element["text"] for element in told.blocks[1]["elements"]]
+        post = as_called(Post("t", blocks), self.HOW)
+        assert post.blocks[0] == blocks[0]
+        shown = [element["text"] for element in post.blocks[1]["elements"]]
         assert shown == ["#1", f"`{self.HOW} why jane@example.com`", "ses-worker"]
 
     @pytest.mark.parametrize("how", ["ses-worker", "x`y", "<a>", "x" * 201])

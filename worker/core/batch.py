@@ -176,12 +176,12 @@ def _forgotten(
 
     """
     key = require_key(policy.privacy_key, transaction.key_id)
-    asked = set(named)
+    addresses = set(named)
     for notification in {
         id(item.notification): item.notification for item in batch.feedback
     }.values():
-        asked |= named_by(notification)
-    by_digest = {key.digest(address): address for address in asked}
+        addresses |= named_by(notification)
+    by_digest = {key.digest(address): address for address in addresses}
     return {by_digest[found.digest]: found for found in transaction.forgotten(by_digest)}
 
 

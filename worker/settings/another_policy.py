@@ -55,9 +55,9 @@ def _sentence(details: Any) -> str:
     return f"{key}: {text[0].lower()}{text[1:]}"
 
 
-def alike(one: "PolicySettings", other: "PolicySettings") -> bool:
+def alike(settings: "PolicySettings", other: "PolicySettings") -> bool:
     """Return whether two policies have the same values."""
-    return _values(one) == _values(other)
+    return _values(settings) == _values(other)
 
 
 def _values(policy: "PolicySettings") -> dict[str, Any]:

@@ -65,8 +65,8 @@ def with_events(connection: Connection, keys: Sequence[str]) -> list[str]:
         query = text(_THESE).bindparams(bindparam("keys", type_=postgresql.ARRAY(postgresql.TEXT)))
         return sorted(connection.execute(query, {"keys": list(keys)}).scalars())
     if len(keys) <= FEW:
-        asked = text(_HAS_EVENTS)
-        return [key for key in keys if connection.execute(asked, {"key": key}).scalar_one()]
+        query = text(_HAS_EVENTS)
+        return [key for key in keys if connection.execute(query, {"key": key}).scalar_one()]
     listed = msgspec.json.encode(keys).decode()
     return sorted(connection.execute(text(_MANY), {"keys": listed}).scalars())
 
