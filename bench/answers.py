@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -26,7 +27,7 @@ from bench.counting import valgrind_command, valgrind_count
 from bench.findings import Answer, Answers, AnswersAt
 from bench.grown_stores import Place, grown_stores
 from bench.machine import describe
-from bench.parts import keep
+from bench.parts import keep, kept
 from bench.path import BATCH
 from bench.places import BENCH, OUT, ROOT, WORKER, Unfit, claimed, environment, find_node
 from bench.processes import Failed
@@ -54,7 +55,6 @@ console = Console(stderr=True)
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
 def main(store: str, largest: int, skip: tuple[int, ...], rounds: int) -> None:
     """Measure each size; write the table and the plot of all that was measured so far."""
-    points = []
     try:
         node = find_node()
         with claimed(), grown_stores(store) as made:
@@ -62,17 +62,22 @@ def main(store: str, largest: int, skip: tuple[int, ...], rounds: int) -> None:
                 began = time.monotonic()
                 with made(size) as place:
                     console.print(f"{size:,} users and events in {time.monotonic() - began:.0f} s")
-                    points.append(_measured(place, node, size, rounds))
-                keep(f"answers-{store}", _result(store, rounds, points, node))
+                    point = _measured(place, node, size, rounds)
+                _keep(store, rounds, point, node)
     except (Unfit, Failed) as error:
         sys.exit(str(error))
     write_answers(BENCH)
 
 
-def _result(store: str, rounds: int, points: list[AnswersAt], node: str) -> Answers:
-    return Answers(
-        store=store, rounds=rounds, machine=describe(node, None)["machine"], points=points
-    )
+def _keep(store: str, rounds: int, point: AnswersAt, node: str) -> None:
+    """Keep what was measured, beside what was measured before with databases of other sizes."""
+    name = f"answers-{store}"
+    before = kept(name, Answers)
+    points = {point.size: point for point in before.result.points} if before else {}
+    points[point.size] = point
+    machine = describe(node, None)["machine"]
+    ordered = [points[size] for size in sorted(points)]
+    keep(name, Answers(store=store, rounds=rounds, machine=machine, points=ordered))
 
 
 def _measured(place: Place, node: str, size: int, rounds: int) -> AnswersAt:
@@ -90,6 +95,7 @@ def _measured(place: Place, node: str, size: int, rounds: int) -> AnswersAt:
         path_cpu_us=statistics.median(cpu_us),
         path_load=load,
         path_instructions=_path_instructions(place, node, size, bodies),
+        measured=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     )
     console.print(
         f"{size:>10,} a message: {found.path_cpu_us:.1f} us, {found.path_instructions} instructions"

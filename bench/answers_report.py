@@ -52,9 +52,10 @@ def _lines(found: list[Part[Answers]]) -> Iterator[str]:
         result = part.result
         yield f"### {STORES[result.store]}"
         yield ""
-        yield f"{part.date}; {result.machine}; {result.rounds} rounds."
+        yield f"{result.machine}; {result.rounds} rounds."
         yield ""
         yield from heads("users, events", *(f"{point.size:,}" for point in result.points), "limit")
+        yield row(["measured", *(point.measured or part.date for point in result.points), ""])
         yield row(["MB", *(f"{point.megabytes:,.0f}" for point in result.points), ""])
         for name in result.points[0].answers:
             limit = limit_of(name)

@@ -120,6 +120,8 @@ class AnswersAt(Struct, frozen=True, kw_only=True):
     path_load: float
     path_instructions: int | None
     """The same, counted exactly; None where another process does a part of it."""
+    measured: str = ""
+    """When."""
 
 
 class Answers(Struct, frozen=True, kw_only=True):
@@ -156,10 +158,12 @@ class Migrated(Struct, frozen=True, kw_only=True):
     events: int
     upgrade_seconds: float
     """Of the command, its start included."""
-    held_ms_before: float
-    """The longest that the old daemon held a message before the migration."""
+    waited_ms_before: float
+    """The longest that a message waited for its delete with the old daemon, before the upgrade."""
+    waited_ms: float
+    """The longest of all, with both daemons."""
     held_ms: float
-    """The longest from the start to the end of all."""
+    """The longest that a daemon held a message."""
     megabytes: float
     megabytes_grown: float
     """Of the file or database, from before the migration to the end."""

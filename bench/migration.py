@@ -149,7 +149,7 @@ def _measure(
     try:
         with old.running(place.url):
             time.sleep(PHASE_SECONDS)
-            held_before = stub.held(QUEUE).most
+            waited_before = stub.held(QUEUE).waited
             seconds = new.upgrade(place.url)
             time.sleep(PHASE_SECONDS)
         with new.running(place.url):
@@ -161,12 +161,14 @@ def _measure(
     finally:
         load.stop()
         wal.stop()
+    held = stub.held(QUEUE)
     return Migrated(
         store=store,
         events=events,
         upgrade_seconds=round(seconds, 2),
-        held_ms_before=round(held_before),
-        held_ms=round(stub.held(QUEUE).most),
+        waited_ms_before=round(waited_before),
+        waited_ms=round(held.waited),
+        held_ms=round(held.most),
         megabytes=round(size),
         megabytes_grown=round(place.megabytes() - size),
         wal_megabytes=round(wal.megabytes),

@@ -14,7 +14,8 @@ EXPLANATION = """\
 `python -m bench.migration --before ../old`, with a checkout of the last version before the tables
 of figures (0010): its daemon works on a thousand messages a second, `ses-worker db upgrade` applies
 0011 to 0014 beside it, then the new daemon takes over. Nearly all of the time is the index of
-events by time (0011), for which messages wait. Held: the longest from handing out to delete.
+events by time (0011), for which messages wait. Waited: the longest from a message's arrival on the
+queue to its delete; held: the longest from handing out to delete.
 """
 
 
@@ -28,7 +29,7 @@ def _lines(found: list[Part[Migrated]]) -> Iterator[str]:
     yield from EXPLANATION.splitlines()
     yield ""
     yield from heads(
-        "", "events", "MB", "upgrade, s", "held before, s", "held, s",
+        "", "events", "MB", "upgrade, s", "waited before, s", "waited, s", "held, s",
         "MB more", "messages", "lost", "load", "date",
     )  # fmt: skip
     for part in found:
@@ -39,7 +40,8 @@ def _lines(found: list[Part[Migrated]]) -> Iterator[str]:
                 f"{result.events:,}",
                 f"{result.megabytes:,.0f}",
                 f"{result.upgrade_seconds:.1f}",
-                f"{result.held_ms_before / 1_000:.1f}",
+                f"{result.waited_ms_before / 1_000:.1f}",
+                f"{result.waited_ms / 1_000:.1f}",
                 f"{result.held_ms / 1_000:.1f}",
                 f"{result.megabytes_grown:,.0f}",
                 f"{result.messages:,}",

@@ -38,6 +38,8 @@ from worker.store.users import import_users
 
 DAY = timedelta(days=1)
 NOW = datetime.now(UTC)
+COMPLAINED, DELIVERED = 0.05, 0.2
+"""Shares of the mail; all other mail bounces."""
 BATCH = 200
 ROWS_SHOWN = 5
 _SORTS = (
@@ -61,6 +63,7 @@ def random_policy(chance: random.Random) -> Policy:
         "soft_bounces_to_pause": (1, 2),
     }
     extra = {name: chance.choice(values) for name, values in choices.items()}
+    extra["track_deliveries"] = extra["soft_bounces_to_pause"] > 1  # as the settings ask for
     return Policy(
         hard_bounce_pause=chance.choice([DAY, 7 * DAY, 30 * DAY, 400 * DAY]),
         soft_bounce_pause=chance.choice([DAY / 2, DAY, 3 * DAY, 40 * DAY]),
@@ -78,8 +81,17 @@ def bodies(chance: random.Random, events: int, people: int) -> Iterator[str]:
     for number in range(events):
         at = (NOW - chance.random() * 80 * DAY).isoformat()
         who = f"person{chance.randrange(people)}@example.com"
-        mail = {"messageId": f"0100-{number:08}", "timestamp": at, "source": "shop@example.org"}
-        if chance.random() < 0.05:
+        mail: dict[str, Any] = {
+            "messageId": f"0100-{number:08}",
+            "timestamp": at,
+            "source": "shop@example.org",
+        }
+        drawn = chance.random()
+        if drawn > 1 - DELIVERED:
+            delivery = {"timestamp": at, "recipients": [who]}
+            mail["destination"] = [who]
+            body = {"notificationType": "Delivery", "delivery": delivery, "mail": mail}
+        elif drawn < COMPLAINED:
             complaint = {
                 "complainedRecipients": [{"emailAddress": who}],
                 "complaintFeedbackType": chance.choice(["abuse", "not-spam"]),
@@ -147,14 +159,20 @@ def records(store: Store) -> dict[str, tuple[Any, ...]]:
     }
 
 
-def emptied(store: Store) -> None:
-    """Empty all records, but for the time of reinstatement."""
+def emptied(store: Store, policy: Policy) -> None:
+    """Empty all records that can be rebuilt, but for reinstatements and deliveries.
+
+    Where deliveries forgive, a rebuild leaves users alone whose deliveries were never known.
+    """
+    unknown = f"last_delivery IS NULL AND soft_bounce_count >= {policy.soft_bounces_to_pause}"
+    chosen = f"NOT ({unknown})" if policy.forgives else "true"
     with store.writing() as connection:
         connection.exec_driver_sql(
             "UPDATE users SET auto_block_spam = false, last_hard_bounce = NULL,"
             " last_soft_bounce = NULL, last_complaint = NULL, hard_bounce_count = 0,"
             " soft_bounce_count = 0, complaint_count = 0, paused_until = NULL,"
             " pause_reason = NULL, hard_bounce_refused = false, soft_bounce_refused = false"
+            f" WHERE {chosen}"
         )
 
 
@@ -198,7 +216,7 @@ def measure(url: str, events: int, seed: int) -> Rebuilt:
     lived(store, chance, policy, events)
     timed("processed", since)
     expected = records(store)
-    emptied(store)
+    emptied(store, policy)
     since = time.perf_counter()
     with Survey(policy, NOW, 0) as survey:
         with store.reading() as connection:

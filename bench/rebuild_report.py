@@ -12,9 +12,11 @@ from bench.sections import put_section
 TITLE = "Rebuilding all records from events"
 EXPLANATION = """\
 `python -m bench.rebuild`, and the same with `--store postgresql`: random mail by a random policy in
-random order, with late imports and reinstatements; then all records are emptied and rebuilt, and
-each row must be as it was. `policy diff` compares that policy with another random policy. Seconds
-are by the clock; load: the system's, of which 2 would be two busy cores.
+random order, with late imports and reinstatements; then the records are emptied and rebuilt, and
+each row must be as it was. Refused, by the rebuild and not emptied: users whose deliveries were
+never known, under a policy by which a delivery forgives. `policy diff` compares that policy with
+another random policy. Seconds are by the clock; load: the system's, of which 2 would be two busy
+cores.
 """
 
 

@@ -38,6 +38,8 @@ class Held(Struct):
     median: float
     p95: float
     most: float
+    waited: float = 0.0
+    """The longest from its arrival on the queue to its delete."""
 
 
 class Stub:
