@@ -9,7 +9,7 @@
 //   GET /_control?op=await&queue=Q&receives=N&deleted=N&ms=1000   answers when it is so, or then
 //   GET /_control?op=delay&ms=8                a round trip that every later reply takes
 //   GET /_control?op=stats&queue=Q             what is left, what was called, when, and our own CPU
-//   GET /_control?op=held&queue=Q              milliseconds from hand to delete: half, most, all of them
+//   GET /_control?op=held&queue=Q              milliseconds from hand to delete: half, most, all of them; the longest from load to delete
 //   GET /_control?op=drop&queue=Q              forgets the queue
 //   POST /slack                                "ok", as an incoming webhook says
 //
@@ -148,6 +148,7 @@ class Queue {
     this.firstReceive = null;
     this.lastDelete = null;
     this.heldFor = [];
+    this.longestWait = 0;
     this.watchers = [];
   }
 
@@ -190,6 +191,7 @@ class Queue {
     this.deleted += 1;
     this.lastDelete = performance.now();
     this.heldFor.push(this.lastDelete - message.takenAt);
+    this.longestWait = Math.max(this.longestWait, Date.now() - message.sent);
     this.notice();
   }
 
@@ -296,6 +298,7 @@ const CONTROLS = {
     for (let number = 0; number < Number(asked.get('n')); number++) {
       queue.add(snsBody(number, seed, users), uuid(number + seed + 'q'));
     }
+    queue.sweep();
     return { depth: queue.depth };
   },
   delay(_, asked) {
@@ -305,7 +308,7 @@ const CONTROLS = {
   held(queue) {
     const sorted = queue.heldFor.sort((one, other) => one - other);
     const share = part => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
-    return { median: share(0.5), p95: share(0.95), most: share(1) };
+    return { median: share(0.5), p95: share(0.95), most: share(1), waited: queue.longestWait };
   },
   drop(queue) {
     queues.delete(queue.name);

@@ -7,8 +7,9 @@ from importlib import import_module
 import msgspec
 
 from fuzz.texts import joined, parts_of
-from worker.core.effects import Effect, EffectKind, Notice, NoticeRecipient, Summary
+from worker.core.effects import Effect, Summary
 from worker.core.model import Action, Kind, UserMatch
+from worker.core.payloads import EffectKind, Notice, NoticeRecipient
 from worker.notifiers.slack.digest import digest
 from worker.notifiers.slack.notices import notice, simplified
 

@@ -13,9 +13,11 @@ from worker.consumer import Counters
 from worker.core import batch as batching
 from worker.core.dead_letter import DeadLetterMessage, Where
 from worker.core.decode import decode
-from worker.core.effects import BEFORE_ALL_OTHERS, AccountNotice, EffectKind
+from worker.core.effects import BEFORE_ALL_OTHERS
 from worker.core.errors import Unavailable
-from worker.core.model import DeadLetter, Delete, Outcome, Reason, Release
+from worker.core.messages import DeadLetter, Delete, Release
+from worker.core.model import Outcome, Reason
+from worker.core.payloads import AccountNotice, EffectKind
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.process import process

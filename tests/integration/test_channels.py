@@ -21,8 +21,9 @@ from worker.app.current import Current
 from worker.app.reload import reload
 from worker.commands.check.channels import check_channels
 from worker.core.effects import Blocked, Effect, Lane, Sent
-from worker.core.model import DeadLetter, Reason
-from worker.core.outbox import entries_for_dead_letters
+from worker.core.messages import DeadLetter
+from worker.core.model import Reason
+from worker.core.outbox.others import entries_for_dead_letters
 from worker.core.rate_limit import RateLimit
 from worker.notifiers import registry
 from worker.notifiers.channel import ChannelType

@@ -17,7 +17,8 @@ from worker.consumer.leases import Leases
 from worker.consumer.polling import GATHERED
 from worker.consumer.refusal import Refusal
 from worker.core.errors import Unavailable
-from worker.core.model import Delete, Handled, Outcome, Received
+from worker.core.messages import Delete, Handled, Received
+from worker.core.model import Outcome
 from worker.observability.health import Health
 from worker.sqs.byte_budget import ByteBudget
 from worker.timing import clock

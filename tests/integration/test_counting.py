@@ -9,7 +9,8 @@ from support import mail
 from support.counting import event
 
 from worker.core.counting import FACTS_IN_A_ROW, Dimension
-from worker.core.model import DeadLetter, Delete, Outcome
+from worker.core.messages import DeadLetter, Delete
+from worker.core.model import Outcome
 from worker.core.policy import Policy, UnknownRecipients
 from worker.process import process
 from worker.store.adding_up import add_up_some

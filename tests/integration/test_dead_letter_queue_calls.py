@@ -9,7 +9,8 @@ from support.scripted import Scripted, answer
 
 from simulators.sqs import SqsSimulator
 from worker.core.dead_letter import dead_letter_from_queue
-from worker.core.model import DeadLetter, Reason
+from worker.core.messages import DeadLetter
+from worker.core.model import Reason
 from worker.sqs.dead_letter_queue import DeadLetterQueue, Move, SourceQueue
 from worker.sqs.queue import NoSuchQueue, Queue
 from worker.sqs.queue.setting_aside import entries_that_fit

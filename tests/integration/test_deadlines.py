@@ -17,7 +17,8 @@ from worker.aws import clients as aws
 from worker.cli import live
 from worker.core.effects import Later
 from worker.core.errors import Unavailable
-from worker.core.model import DeadLetter, Reason
+from worker.core.messages import DeadLetter
+from worker.core.model import Reason
 from worker.notifiers.slack.blocks import Post
 from worker.notifiers.slack.client import SlackClient
 from worker.sqs.client.connection import Connection

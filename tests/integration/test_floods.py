@@ -13,7 +13,8 @@ from worker.core.decode import decode, feedback_in, parts_of
 from worker.core.errors import Unavailable
 from worker.core.floods import NOT_KEPT, Floods
 from worker.core.limits import LONGEST_ADDRESS, MOST_FLOODED, MOST_IN_DETAIL
-from worker.core.model import Action, Delete, Outcome
+from worker.core.messages import Delete
+from worker.core.model import Action, Outcome
 from worker.core.policy import Policy
 from worker.process import process
 from worker.store.on_record import folded

@@ -10,10 +10,12 @@ from sqlalchemy import select
 from support import mail
 
 from worker.core.address import parse_address
-from worker.core.effects import Lane, Removal
+from worker.core.effects import Lane
 from worker.core.errors import Misconfigured
-from worker.core.model import Delete, Outcome
-from worker.core.outbox import entry_for_asked_removal
+from worker.core.messages import Delete
+from worker.core.model import Outcome
+from worker.core.outbox.others import entry_for_asked_removal
+from worker.core.payloads import Removal
 from worker.core.policy import Policy, UnknownRecipients
 from worker.core.privacy import PrivacyKey
 from worker.core.rate_limit import RateLimit

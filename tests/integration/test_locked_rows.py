@@ -12,7 +12,8 @@ from support.counting import event
 from support.lanes import SLACK
 
 from worker.core.errors import Locked, Unavailable
-from worker.core.model import Delete, Outcome, Release
+from worker.core.messages import Delete, Release
+from worker.core.model import Outcome
 from worker.core.policy import Policy, UnknownRecipients
 from worker.observability.metrics import Metrics
 from worker.observability.telemetry import Telemetry

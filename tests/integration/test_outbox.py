@@ -10,8 +10,8 @@ from support.mail import NOW
 
 from worker.app.effects import suppression_rate_limit
 from worker.core.decode import decode
-from worker.core.effects import Removal, RemovalOutcome
 from worker.core.patterns import Patterns
+from worker.core.payloads import Removal, RemovalOutcome
 from worker.core.policy import Policy
 from worker.core.rate_limit import LONGEST_PAUSE_SECONDS, RateLimit
 from worker.core.unit_of_work import UnitOfWork

@@ -13,7 +13,8 @@ from sqlalchemy import text
 from support import mail
 
 from worker.core.errors import Misconfigured, Raced, Unavailable
-from worker.core.model import DeadLetter, Delete, Outcome, Reason, Release
+from worker.core.messages import DeadLetter, Delete, Release
+from worker.core.model import Outcome, Reason
 from worker.core.policy import Policy, UnknownRecipients
 from worker.process import process
 from worker.store.schema import events, users

@@ -23,7 +23,8 @@ from simulators.sqs import (
 from worker import __version__
 from worker.aws import AwsRefused
 from worker.core.errors import Refused, Unavailable
-from worker.core.model import DeadLetter, Reason
+from worker.core.messages import DeadLetter
+from worker.core.model import Reason
 from worker.sqs.client import Clients
 from worker.sqs.queue import (
     ClientOptions,

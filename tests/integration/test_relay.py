@@ -17,20 +17,11 @@ from support.waiting import wait_until
 from worker import relay as relaying
 from worker.core import rate_limit as volumes
 from worker.core.decode import decode
-from worker.core.effects import (
-    SUPPRESSION,
-    Blocked,
-    EffectKind,
-    Later,
-    NotYet,
-    RemovalNotice,
-    RemovalOutcome,
-    Sent,
-    Unfit,
-)
+from worker.core.effects import SUPPRESSION, Blocked, Later, NotYet, Sent, Unfit
 from worker.core.errors import Stopped, Unavailable
-from worker.core.outbox import entries_for_parked, entries_for_removal
+from worker.core.outbox.others import entries_for_parked, entries_for_removal
 from worker.core.patterns import Patterns
+from worker.core.payloads import EffectKind, RemovalNotice, RemovalOutcome
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.observability.health import Health

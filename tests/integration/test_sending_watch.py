@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from support.account_events import AT, account_event, enabled, finding, of_the_account
 
+from worker.core.account_events import Scope, Verification
 from worker.core.errors import Unavailable
-from worker.core.model import Scope, Verification
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.service.sending_watch import SendingWatch

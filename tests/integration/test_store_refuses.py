@@ -15,7 +15,8 @@ from worker.consumer.counters import Counters
 from worker.consumer.suspects import Suspects
 from worker.consumer.writing import Writer
 from worker.core.errors import Unavailable, Unsynced
-from worker.core.model import DeadLetter, Delete, Handled, Outcome, Reason, Release
+from worker.core.messages import DeadLetter, Delete, Handled, Release
+from worker.core.model import Outcome, Reason
 from worker.core.policy import Policy
 from worker.observability.health import Health
 from worker.process import process

@@ -25,18 +25,9 @@ from simulators.ses.faults import (
 )
 from worker.aws import AwsRefused, Throttled, make_client
 from worker.aws import clients as aws
-from worker.core.effects import (
-    Blocked,
-    Effect,
-    EffectKind,
-    Later,
-    NotYet,
-    Removal,
-    RemovalOutcome,
-    Summary,
-    Unfit,
-)
+from worker.core.effects import Blocked, Effect, Later, NotYet, Summary, Unfit
 from worker.core.errors import Unavailable
+from worker.core.payloads import EffectKind, Removal, RemovalOutcome
 from worker.suppression import Entry, Remover, SuppressionList, restore
 
 THEN = datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)

@@ -9,7 +9,8 @@ import pytest
 from support import mail
 
 from worker.core.errors import Raced
-from worker.core.model import Address, Release, User
+from worker.core.messages import Release
+from worker.core.model import Address, User
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.process import process

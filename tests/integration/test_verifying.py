@@ -19,8 +19,8 @@ from simulators.ses.faults import (
     Reset,
 )
 from worker.account import SendingStatusApi, Verifier, asking
-from worker.core.model import AccountStatus, NewAccountEvent, Scope, Verification
-from worker.core.outbox import entries_for_account_event
+from worker.core.account_events import AccountStatus, NewAccountEvent, Scope, Verification
+from worker.core.outbox.others import entries_for_account_event
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.account_events import AccountEvents

@@ -8,7 +8,8 @@ from typing import Any
 
 from support import mail
 from worker.core.counting import Dimension
-from worker.core.model import Counted, Decision, Handled, SentMail
+from worker.core.messages import Handled
+from worker.core.model import Counted, Decision, SentMail
 
 _numbers = itertools.count(1)
 

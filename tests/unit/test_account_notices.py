@@ -10,8 +10,8 @@ from support.lanes import SLACK
 from support.mail import NOW
 from support.notices import effect, faults, marked, shown
 
-from worker.core.model import AccountStatus, NewAccountEvent, Scope, Verification
-from worker.core.outbox import entries_for_account_event
+from worker.core.account_events import AccountStatus, NewAccountEvent, Scope, Verification
+from worker.core.outbox.others import entries_for_account_event
 from worker.core.policy import Policy
 from worker.notifiers.slack.notices import notice, simplified
 

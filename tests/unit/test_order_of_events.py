@@ -10,7 +10,8 @@ from support import mail
 from support.examples import examples
 
 from worker.core.decode import decode
-from worker.core.model import Action, Received, User
+from worker.core.messages import Received
+from worker.core.model import Action, User
 from worker.core.policy import Policy, UnknownRecipients
 from worker.core.unit_of_work import UnitOfWork
 

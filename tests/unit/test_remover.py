@@ -13,19 +13,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from worker.aws import AwsRefused
-from worker.core.effects import (
-    Blocked,
-    Effect,
-    EffectKind,
-    Later,
-    NotYet,
-    Removal,
-    RemovalOutcome,
-    Sent,
-    Summary,
-    Unfit,
-)
+from worker.core.effects import Blocked, Effect, Later, NotYet, Sent, Summary, Unfit
 from worker.core.errors import Misconfigured, Raced, Unavailable
+from worker.core.payloads import EffectKind, Removal, RemovalOutcome
 from worker.suppression import Entry, RemovalPolicy, Remover, restore
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

@@ -4,7 +4,7 @@ import pytest
 from msgspec import Struct
 from support import metrics_text
 
-from worker.core.model import Scope
+from worker.core.account_events import Scope
 from worker.observability.http.sending import MOST_TENANTS, by_tenant
 
 

@@ -14,7 +14,8 @@ from worker.consumer.refusal import Refusal
 from worker.consumer.settling import Settler
 from worker.consumer.shared import Shared
 from worker.core.errors import Misconfigured, Raced, Refused, Unavailable
-from worker.core.model import DeadLetter, Delete, Handled, Outcome, Reason, Release
+from worker.core.messages import DeadLetter, Delete, Handled, Release
+from worker.core.model import Outcome, Reason
 from worker.observability.health import Health
 from worker.sqs.byte_budget import ByteBudget
 from worker.sqs.queue import FailedEntry

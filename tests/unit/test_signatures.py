@@ -13,7 +13,8 @@ from worker.aws.trust import stand_in
 from worker.core.acceptance import Acceptance, EventBridge, Verify
 from worker.core.errors import NoCertificate
 from worker.core.limits import MOST_RECORDS
-from worker.core.model import DeadLetter, Delete, Handled, Outcome, Reason, Received, Release
+from worker.core.messages import DeadLetter, Delete, Handled, Received, Release
+from worker.core.model import Outcome, Reason
 from worker.signatures.canonical import signed_text
 from worker.signatures.chain import Key
 from worker.signatures.envelopes import Bare, Envelope, outermost

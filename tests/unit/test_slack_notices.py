@@ -14,7 +14,9 @@ from support import mail, notices
 from support.examples import examples
 from support.notices import bounced, effect, faults, recipient, removed, shown
 
-from worker.core.effects import (
+from worker.core.faults import IN_WORDS
+from worker.core.model import Action, Kind, UserMatch
+from worker.core.payloads import (
     DeadLetterNotice,
     EffectKind,
     OwnFaultsNotice,
@@ -22,8 +24,6 @@ from worker.core.effects import (
     Removal,
     RemovalOutcome,
 )
-from worker.core.faults import IN_WORDS
-from worker.core.model import Action, Kind, UserMatch
 from worker.notifiers.slack.blocks import (
     BUDGET,
     Post,

@@ -10,19 +10,10 @@ from support import mail, timing
 from support.mail import TOPIC
 
 from worker.core.acceptance import Acceptance, EventBridge
+from worker.core.account_events import AccountEvent, AccountEventKind, AccountStatus, Scope
 from worker.core.decode import Several, decode
 from worker.core.limits import MOST_RECIPIENTS, MOST_RECORDS
-from worker.core.model import (
-    AccountEvent,
-    AccountEventKind,
-    AccountStatus,
-    Feedback,
-    Ignored,
-    Malformed,
-    Reason,
-    Route,
-    Scope,
-)
+from worker.core.model import Feedback, Ignored, Malformed, Reason, Route
 
 REPORTS = Path(__file__).parents[1] / "reports"
 OURS = Acceptance(topics=frozenset({TOPIC}), eventbridge=EventBridge.BY_TOPIC)

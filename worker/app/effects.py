@@ -15,7 +15,6 @@ from worker.core.effects import (
     Blocked,
     Delivery,
     Effect,
-    EffectKind,
     Lane,
     Later,
     OutboxEntry,
@@ -23,7 +22,8 @@ from worker.core.effects import (
 )
 from worker.core.errors import Raced, Refused, Unavailable
 from worker.core.model import Address
-from worker.core.outbox import entries_for_parked, entries_for_removal
+from worker.core.outbox.others import entries_for_parked, entries_for_removal
+from worker.core.payloads import EffectKind
 from worker.core.rate_limit import RateLimit
 from worker.notifiers.channel import Channel
 from worker.notifiers.registry import make_channels

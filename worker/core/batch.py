@@ -8,10 +8,12 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from worker.core.account_events import AccountEvent
 from worker.core.decode import Decoded, decode, feedback_in, parts_of
 from worker.core.folding import Recorded, users_of
 from worker.core.memory import may_forgive
-from worker.core.model import AccountEvent, Counted, Feedback, Handled, Ignored, Received, User
+from worker.core.messages import Handled, Received
+from worker.core.model import Counted, Feedback, Ignored, User
 from worker.core.past import OnRecord, Past, past_of
 from worker.core.policy import Policy
 from worker.core.redacting import named_by

@@ -1,7 +1,7 @@
 """What an unproven report about the account says, in words, where it is not acted on. Pure."""
 
+from worker.core.account_events import AccountEvent, AccountStatus, Scope
 from worker.core.masking import mask_addresses
-from worker.core.model import AccountEvent, AccountStatus, Scope
 from worker.core.parsing import clip
 
 _SENTENCES = {

@@ -10,7 +10,7 @@ from worker.core.errors import Misconfigured
 
 if TYPE_CHECKING:
     from worker.settings import Settings
-    from worker.settings.work import PolicySettings
+    from worker.settings.policy import PolicySettings
 
 NOT_ABOUT_RECORDS = {
     "unknown_recipients": "decides who becomes a user, not what becomes of a user",

@@ -11,11 +11,12 @@ from msgspec import Struct
 from sqlalchemy import Connection, Select, insert, or_, select, text, update
 
 from worker.core.address import parse_address
-from worker.core.effects import ASKED_REMOVALS, Removal
+from worker.core.effects import ASKED_REMOVALS
 from worker.core.errors import Refused
 from worker.core.model import OFF_LIST, REINSTATEMENT, Action, Address, UserMatch
-from worker.core.outbox import entry_for_asked_removal
+from worker.core.outbox.others import entry_for_asked_removal
 from worker.core.parsing import as_time
+from worker.core.payloads import Removal
 from worker.core.policy import Policy
 from worker.core.tombstones import REASON, Tombstone
 from worker.store import Store

@@ -11,21 +11,11 @@ from typing import Any, NamedTuple
 
 from worker.aws import AwsRefused
 from worker.core.address import decoded_spelling
-from worker.core.effects import (
-    Blocked,
-    Delivery,
-    Effect,
-    Later,
-    NotYet,
-    Removal,
-    RemovalNotice,
-    RemovalOutcome,
-    Sent,
-    Unfit,
-)
+from worker.core.effects import Blocked, Delivery, Effect, Later, NotYet, Sent, Unfit
 from worker.core.errors import Misconfigured, Raced, Unavailable
 from worker.core.masking import sanitized
 from worker.core.model import Address
+from worker.core.payloads import Removal, RemovalNotice, RemovalOutcome
 from worker.suppression.listing import (
     BAD_REQUEST,
     BOUNCE,

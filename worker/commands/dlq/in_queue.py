@@ -15,7 +15,7 @@ from worker.consumer import EMPTY_RECEIVES
 from worker.consumer.entries import in_tens
 from worker.core.dead_letter import DeadLetterMessage, Where
 from worker.core.errors import Refused
-from worker.core.model import Received
+from worker.core.messages import Received
 from worker.service.signals import SignalEvents
 from worker.sqs.dead_letter_queue import HIDDEN_SECONDS, DeadLetterQueue
 from worker.sqs.queue import LARGEST_BATCH, POLL_SECONDS, Counts, FailedEntry

@@ -1,6 +1,6 @@
 """Notices about removals, dead letters, parked effects and faults of our own. Pure."""
 
-from worker.core.effects import (
+from worker.core.payloads import (
     DeadLetterNotice,
     OwnFaultsNotice,
     ParkedNotice,
