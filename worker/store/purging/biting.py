@@ -19,9 +19,9 @@ SLOW_SECONDS = 0.03
 """If bites take so long in all, the next has half as many rows at most."""
 LOOKED_AT = 4
 """The quickest of so many bites counts: others may have kept the machine busy during the rest."""
-FIRST, LEAST, MOST = 50, 20, 400
-"""Rows of a bite: of the first, and at least and at most. Fewer would only be more commits, which
-take as long; of more, the commit would take longer, too."""
+LEAST, MOST = 100, 250
+"""Rows of a bite at least, and at first, and at most. Fewer would only be more commits, which take
+as long; so do the round trips to a server. Of more rows, the commit would take longer."""
 CHECKPOINT_PAGES = 500
 """After a bite the `-wal` of SQLite is copied into the database if it has so many pages (2 MB). The
 16 MB at which workers copy it would hold them up for longer than any bite."""
@@ -50,7 +50,7 @@ class Pace:
     """The size of bites."""
 
     def __init__(self) -> None:
-        self.rows = FIRST
+        self.rows = LEAST
         self.longest = 0.0
         """The longest time for which others had to wait, for a bite or for a copy of the `-wal`."""
         self._bites: deque[tuple[float, float]] = deque(maxlen=LOOKED_AT)

@@ -52,7 +52,7 @@ class OutboxPurge:
         """
         limits = [limit for limit in (self._messages, self._effects) if limit is not None]
         while limits:
-            rows = max(5, min(200, pace.rows))  # a row has SES's whole message
+            rows = max(5, pace.rows // 5)  # a row has SES's whole message
             with self._store.reading() as connection:
                 page = connection.execute(text(_PAGE), {"after": self.after, "limit": rows}).all()
                 if not page or not any(_is_before(row.created_at, max(limits)) for row in page):
