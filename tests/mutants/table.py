@@ -336,8 +336,8 @@ MUTANTS = [
             "integration/test_purging.py::"
             "test_after_a_purge_whatever_is_seen_again_is_a_duplicate_and_nobody_s_answer_changes"
         ),
-        file="worker/store/purging/events.py",
-        function="EventsPurge._write",
+        file="worker/store/purging/writing.py",
+        function="write",
         old="_begin_anew(connection, planned.first)",
         new="",
     ),
@@ -347,10 +347,10 @@ MUTANTS = [
             "integration/test_purging.py::"
             "test_a_kill_at_any_moment_leaves_each_event_or_both_its_keys"
         ),
-        file="worker/store/purging/events.py",
-        function="EventsPurge._write",
-        old="keep_keys(connection, kept)",
-        new="keep_keys(connection, kept[1:])",
+        file="worker/store/purging/writing.py",
+        function="write",
+        old="keep_keys(connection, planned.keys)",
+        new="keep_keys(connection, planned.keys[1:])",
     ),
     Mutant(
         invariant="A fold over the events on record gives the record that live processing gave",
