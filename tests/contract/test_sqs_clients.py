@@ -26,6 +26,7 @@ from support.scripted import Scripted, answer, answer_with
 from support.waiting import wait_until
 
 from simulators.sqs import RECEIVE, Cut, SqsSimulator
+from simulators.sqs.showing import SENDER_ID
 from worker.aws import AwsRefused, NoIdentity, Throttled
 from worker.aws import clients as aws
 from worker.core.errors import Refused, Unavailable
@@ -129,7 +130,7 @@ class TestOverTheEmulator:
         emulator.send(url, body, attributes=attributes)
         (received,) = queue.receive(10, 1)
         assert received.body == body
-        assert received.receive_count == 1
+        assert (received.receive_count, received.sender) == (1, SENDER_ID)
         assert abs(received.sent_at - datetime.now(UTC)) < timedelta(minutes=1)
         assert received.attributes["text"] == attributes["text"]
         assert received.attributes["bytes"] == {"DataType": "Binary", "BinaryValue": b"\0\xff\x80"}
@@ -525,6 +526,7 @@ STRANGE = {
         b'"Body": "x", "Attributes": {"SentTimestamp": "%s"}' % (b"9" * 18),
         ["x"],
     ),
+    "a sender that is none": (b'"Body": "x", "Attributes": {"SenderId": ""}', ["x"]),
     "no UTF-8": (b'"Body": "\xff", "MD5OfBody": "00594fd4f42ba43fc1ca0427a0576295"', []),
     "bare control character": (b'"Body": "\x01"', ["\x01"]),
     "no body": (b'"New": 1', []),
