@@ -10,7 +10,7 @@ from itertools import count
 
 from sqlalchemy import text
 
-from worker.core.messages import (Received)
+from worker.core.messages import Received
 from worker.store import Store
 
 NOW = datetime.now(UTC)
