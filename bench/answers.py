@@ -1,6 +1,6 @@
 """Measure how long answers take, and what a message costs, as the database grows.
 
-    python -m bench.answers [--store postgresql] [--largest 10000000] [--rounds 5]
+    python -m bench.answers [--store postgresql] [--largest 10000000] [--rounds 5] [--only why]
 
 For each size a database with so many users and so many events of the last 90 days, and figures by
 the hour of as many bounces. The result becomes a section and a plot of bench/RESULTS.md. The
@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 from rich.console import Console
 
 from bench.answers_report import STORES, write_answers
@@ -52,8 +53,9 @@ console = Console(stderr=True)
 @click.option("--store", type=click.Choice([*STORES]), default="sqlite")
 @click.option("--largest", type=click.IntRange(min=1_000), default=SIZES[-1], show_default=True)
 @click.option("--skip", type=int, multiple=True, help="A size to leave out.")
+@click.option("--only", default="", help="Only questions that begin so, such as report; no path.")
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
-def main(store: str, largest: int, skip: tuple[int, ...], rounds: int) -> None:
+def main(store: str, largest: int, skip: tuple[int, ...], only: str, rounds: int) -> None:
     """Measure each size; write the table and the plot of all that was measured so far."""
     try:
         node = find_node()
@@ -62,8 +64,10 @@ def main(store: str, largest: int, skip: tuple[int, ...], rounds: int) -> None:
                 began = time.monotonic()
                 with made(size) as place:
                     console.print(f"{size:,} users and events in {time.monotonic() - began:.0f} s")
-                    point = _measured(place, node, size, rounds)
-                _keep(store, rounds, point, node)
+                    if only:
+                        _keep_answers(store, size, _answers(place, size, rounds, only))
+                    else:
+                        _keep(store, rounds, _measured(place, node, size, rounds), node)
     except (Unfit, Failed) as error:
         sys.exit(str(error))
     write_answers(BENCH)
@@ -80,11 +84,28 @@ def _keep(store: str, rounds: int, point: AnswersAt, node: str) -> None:
     keep(name, Answers(store=store, rounds=rounds, machine=machine, points=ordered))
 
 
-def _measured(place: Place, node: str, size: int, rounds: int) -> AnswersAt:
+def _keep_answers(store: str, size: int, answers: dict[str, Answer]) -> None:
+    """Keep some answers in place of those that were measured before with the same size."""
+    name = f"answers-{store}"
+    if before := kept(name, Answers):
+        points = [
+            replace(point, answers=point.answers | answers) if point.size == size else point
+            for point in before.result.points
+        ]
+        keep(name, replace(before.result, points=points))
+
+
+def _answers(place: Place, size: int, rounds: int, only: str = "") -> dict[str, Answer]:
     answers = {}
     for name, ask in _questions(place, size).items():
-        answers[name] = _timed(ask, place, rounds)
-        console.print(f"{size:>10,} {name}: {answers[name].shown}")
+        if name.startswith(only):
+            answers[name] = _timed(ask, place, rounds)
+            console.print(f"{size:>10,} {name}: {answers[name].shown}")
+    return answers
+
+
+def _measured(place: Place, node: str, size: int, rounds: int) -> AnswersAt:
+    answers = _answers(place, size, rounds)
     bodies = OUT / "answers-bodies"
     cpu_us = [_path_cpu(place, node, size, bodies, number) for number in range(rounds)]
     load = os.getloadavg()[0]

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from worker.aws import region_for, region_in
 from worker.core.errors import Misconfigured
 from worker.observability.health import Health
 from worker.service.no_users import WAYS_OUT
-from worker.service.startup_checks import warn_of_other_region
 from worker.settings import Migrate, Settings
 from worker.store import Store, ensure_schema, open_store, require_schema
 from worker.store.needs import WORKER, Needs
@@ -35,6 +33,10 @@ def queue_url(settings: Settings) -> str:
     """
     if settings.queue.url is None:
         raise Misconfigured(settings.lack_of_queue)
+    # Only here: boto3, which answers from the database do not need, takes 0.2 s.
+    from worker.aws import region_in
+    from worker.service.startup_checks import warn_of_other_region
+
     region = region_of(settings)
     if region_in(settings.queue.url) not in {None, region}:
         warn_of_other_region(settings.queue.url, region, by_setting=bool(settings.aws.region))
@@ -61,6 +63,8 @@ def region_of(settings: Settings) -> str:
         Misconfigured: no region is set.
 
     """
+    from worker.aws import region_for  # only here, as above
+
     return region_for(settings.aws.region, settings.queue.url or "", os.environ)
 
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from worker.core.privacy import PrivacyKey
 from worker.core.tombstones import Tombstone, require_key
 from worker.store import Store
+from worker.store.asking import Asks
 from worker.store.tombstone_rows import DIGESTS_AT_ONCE, TOMBSTONE_COLUMNS, read_tombstone
 
 KEY_ID = "SELECT key_id FROM forgotten LIMIT 1"
@@ -31,7 +32,7 @@ def require_known_key(store: Store, key: PrivacyKey | None) -> None:
 
 
 def forgotten_among(
-    store: Store, keys: Collection[str], key: PrivacyKey | None
+    store: Asks, keys: Collection[str], key: PrivacyKey | None
 ) -> dict[str, Tombstone]:
     """Return the tombstones of these normalised addresses, without pauses that are over.
 
