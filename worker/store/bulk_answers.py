@@ -3,7 +3,8 @@
 In PostgreSQL a statement asks about each of some thousands of addresses by itself, by the indexes:
 for all at once the planner may read all users and all events. In SQLite the view `do_not_mail`
 would look into each bucket of events for each address (see migration 0007). So events of
-addresses that are no users are found first, by reading the index once, and then the view's own query judges these events alone.
+addresses that are no users are found first, by reading the index once, and then the view's own
+query judges these events alone.
 """
 
 import json
