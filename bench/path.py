@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from worker.core.floods import Floods
-from worker.core.model import Received
+from worker.core.messages import Received
 from worker.core.policy import Policy
 from worker.observability.log import configure_logging
 from worker.observability.metrics import Metrics, Timed

@@ -28,7 +28,7 @@ import structlog
 from sqlalchemy import text
 
 from worker.core.keys import kept_key
-from worker.core.model import Received
+from worker.core.messages import Received
 from worker.core.policy import Policy
 from worker.core.purged import mark_of
 from worker.core.retention import Retention

@@ -25,7 +25,8 @@ from bench.parts import keep
 from bench.places import BENCH, OUT, claimed
 from bench.postgresql import running_server
 from bench.rebuild_report import write_rebuilds
-from worker.core.model import Action, Address, Received
+from worker.core.messages import Received
+from worker.core.model import Action, Address
 from worker.core.policy import SPAREABLE, Policy
 from worker.process import process
 from worker.store import Store, ensure_schema, open_store

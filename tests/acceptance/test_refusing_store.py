@@ -40,7 +40,7 @@ def break_off_at_the_guilty_one(url):
             admin.execute(POSTGRESQL)
 
 
-def test_the_guilty_one_is_set_aside_and_the_daemon_goes_on(
+def test_the_guilty_message_is_set_aside_and_the_daemon_goes_on(
     daemon, emulator, queue, environment, either_store, database
 ):
     break_off_at_the_guilty_one(environment["SES_WORKER_STORE__URL"])

@@ -11,9 +11,10 @@ from support.lanes import SLACK
 
 from worker.app.current import Current
 from worker.app.own_faults import OwnFaultWatch
-from worker.core.effects import EffectKind, Lane
+from worker.core.effects import Lane
 from worker.core.errors import Unavailable
 from worker.core.own_faults import BETWEEN_NOTICES
+from worker.core.payloads import EffectKind
 from worker.process import process
 from worker.settings import Settings
 from worker.store.incidents import announce
@@ -140,8 +141,8 @@ def test_a_store_that_fails_costs_nothing_but_the_notice(store, begin, monkeypat
 
 
 def test_each_channel_gets_the_notice(store):
-    from worker.core.effects import OwnFaultsNotice
-    from worker.core.outbox import entries_for_own_faults
+    from worker.core.outbox.others import entries_for_own_faults
+    from worker.core.payloads import OwnFaultsNotice
 
     at = datetime.now(UTC)
     notice = OwnFaultsNotice(count=10, since=at, occurred_at=at, diagnostic="550 sorry")

@@ -22,7 +22,8 @@ from support.lanes import SLACK
 from support.policies import JANE, JOE, policies
 
 from worker.app.in_force import as_kept
-from worker.core.model import DeadLetter, Delete, Outcome, Reason
+from worker.core.messages import DeadLetter, Delete
+from worker.core.model import Outcome, Reason
 from worker.core.policy import Policy
 from worker.core.retention import Retention
 from worker.process import process

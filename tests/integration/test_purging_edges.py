@@ -11,7 +11,8 @@ from support import mail
 from support.lanes import SLACK
 from support.policies import JANE, JOE
 
-from worker.core.model import DeadLetter, Delete, Outcome, Reason
+from worker.core.messages import DeadLetter, Delete
+from worker.core.model import Outcome, Reason
 from worker.core.policy import Policy
 from worker.core.retention import Announced, Retention, announced
 from worker.process import process

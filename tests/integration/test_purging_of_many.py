@@ -9,7 +9,8 @@ from sqlalchemy import Engine, event
 from support import mail
 from support.policies import JANE
 
-from worker.core.model import Delete, Outcome
+from worker.core.messages import Delete
+from worker.core.model import Outcome
 from worker.core.policy import Policy
 from worker.process import process
 from worker.store import recorded

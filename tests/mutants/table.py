@@ -173,7 +173,7 @@ MUTANTS = [
     Mutant(
         invariant="Two workers on one database count once",
         test=(
-            "integration/test_process.py::test_what_two_workers_learn_of_one_user_at_once_counts_twice"
+            "integration/test_process.py::test_what_two_workers_learn_of_the_same_user_at_once_counts_twice"
         ),
         file="worker/store/postgresql/transaction.py",
         function="",
@@ -600,8 +600,8 @@ MUTANTS = [
     Mutant(
         invariant="No command prints a control character, or one that turns the direction",
         test=("acceptance/test_strangers_texts.py::test_no_command_prints_what_has_an_effect"),
-        file="worker/cli/page.py",
-        function="_harmless",
+        file="worker/cli/screen.py",
+        function="_sanitized",
         old="return text if text.isprintable() else",
         new="return text if True else",
     ),
@@ -698,7 +698,7 @@ MUTANTS = [
     ),
     Mutant(
         invariant="A SQLite file has one writer at a time",
-        test="integration/test_sqlite.py::test_one_process_writes_at_a_time",
+        test="integration/test_sqlite.py::test_a_single_process_writes_at_a_time",
         file="worker/store/locks.py",
         function="WriterLock._wait",
         old="fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)",

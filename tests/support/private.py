@@ -36,7 +36,7 @@ def whole_addresses(text, typed=""):
     return sorted({address for address in found if address.lower() not in typed})
 
 
-def told():
+def heard_addresses():
     """Search what was heard, and forget it."""
     found = {address for text, typed in _heard for address in whole_addresses(text, typed)}
     _heard.clear()
@@ -44,9 +44,9 @@ def told():
 
 
 @pytest.fixture(autouse=True)
-def nothing_private_is_told():
+def nothing_private_is_printed():
     """Search what was said, after all other fixtures have ended."""
-    told()
+    heard_addresses()
     yield
-    addresses = told()
+    addresses = heard_addresses()
     assert not addresses, f"standard error has whole addresses: {addresses}"

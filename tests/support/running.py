@@ -180,8 +180,8 @@ def start(request, environment, tmp_path):
     for process, words in started:
         if process.poll() is None:
             process.kill()
-        _, told = process.communicate()
-        hear(told, words)
+        _, errors = process.communicate()
+        hear(errors, words)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The search through what commands say finds addresses in every spelling that masking covers."""
 
 import pytest
-from support.private import hear, told, whole_addresses
+from support.private import hear, heard_addresses, whole_addresses
 
 from worker.core.masking import mask_addresses
 
@@ -16,7 +16,7 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize("text", SPELLINGS)
-def test_a_whole_address_is_found_and_a_masked_one_is_not(text):
+def test_a_whole_address_is_found_and_a_masked_address_is_not(text):
     assert whole_addresses(f"550 <{text}>: no such user")
     assert whole_addresses(mask_addresses(f"550 <{text}>: no such user")) == []
 
@@ -40,8 +40,8 @@ def test_what_the_operator_has_typed_may_be_repeated():
     assert whole_addresses("nothing about jane@example.com", "why Jane@example.com".lower()) == []
 
 
-def test_what_commands_say_in_a_test_is_searched_at_its_end():
+def test_what_commands_print_in_a_test_is_searched_at_its_end():
     hear('{"error":"no jane@example.com"}')
     hear('{"error":"no joe@example.com"}', ["why", "Joe@Example.com"])
-    assert told() == ["jane@example.com"]
-    assert told() == []
+    assert heard_addresses() == ["jane@example.com"]
+    assert heard_addresses() == []

@@ -124,19 +124,19 @@ def open_ready_store(settings: Settings, needs: Needs = WORKER) -> Store:
 
 
 def make_relay(
-    settings: Settings, store: Store, health: Health, *, asked: bool = False
+    settings: Settings, store: Store, health: Health, *, on_request: bool = False
 ) -> "Relay | None":
     """Make the relay; None where no sender is configured: then no effect is enqueued.
 
-    `asked`: also with a lane for removals that a person asked for, which need no setting.
+    `on_request`: also with a lane for removals that a person asked for, which need no setting.
 
     Raises:
         Misconfigured: AWS's own settings are wrong.
 
     """
-    if not (settings.lanes or asked):
+    if not (settings.lanes or on_request):
         return None
     # Only here: the libraries of the channels and SQLAlchemy take 0.3 s and 20 MB.
     from worker.app import effects
 
-    return effects.make_relay(settings, store, health, asked=asked)
+    return effects.make_relay(settings, store, health, on_request=on_request)

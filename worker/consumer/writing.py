@@ -19,7 +19,8 @@ from worker.consumer.outage import Outage
 from worker.consumer.received_batch import ReceivedBatch
 from worker.consumer.suspects import Suspects
 from worker.core.errors import Misconfigured, NoCertificate, Unavailable
-from worker.core.model import DeadLetter, Handled, Reason, Received
+from worker.core.messages import DeadLetter, Handled, Received
+from worker.core.model import Reason
 from worker.core.ports import BatchStore
 from worker.observability.health import SIGNATURES, STORE, Health
 from worker.sqs.queue import LARGEST_BATCH

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import select, update
 
-from worker.core.effects import AccountNotice
-from worker.core.model import AccountEventKind, AccountStatus, Verification
+from worker.core.account_events import AccountEventKind, AccountStatus, Verification
+from worker.core.payloads import AccountNotice
 from worker.store import Store, levels
 from worker.store.schema import account_events
 

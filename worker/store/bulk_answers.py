@@ -56,10 +56,10 @@ def verdicts_on(
         Unavailable: the database cannot be read now.
 
     """
-    asked = set(keys)
+    distinct = set(keys)
     ask = _ask_sqlite if isinstance(store, SqliteStore) else _ask_postgresql
-    users, known, barred = ask(store, asked)
-    stones = forgotten_among(store, asked, privacy_key)  # last, as in `verdict_on`
+    users, known, barred = ask(store, distinct)
+    stones = forgotten_among(store, distinct, privacy_key)  # last, as in `verdict_on`
     verdicts = {
         key: Verdict(
             is_user=key in users,
@@ -67,7 +67,7 @@ def verdicts_on(
             reason=barred[key][0] if key in barred else None,
             until=as_time(barred[key][1]) if key in barred else None,
         )
-        for key in asked
+        for key in distinct
     }
     forgotten = {key: with_tombstone(verdicts[key], stone) for key, stone in stones.items()}
     return verdicts | forgotten
@@ -94,8 +94,8 @@ def _ask_sqlite(store: Store, keys: set[str]) -> tuple[set[str], set[str], _Barr
         return store.ask(text, keys=json.dumps(sorted(among)), **values)
 
     users = {key for (key,) in ask(_USERS, keys)}
-    strangers = keys - users
-    found = ask(_FEW_EVENTS if len(strangers) <= FEW else _MANY_EVENTS, strangers)
+    no_users = keys - users
+    found = ask(_FEW_EVENTS if len(no_users) <= FEW else _MANY_EVENTS, no_users)
     known = {key for _, key in found}
     judged = _BARRED.replace("{view}", f"({_view_of_these_events(store)})")
     barred = ask(judged, users | known, ids=json.dumps([id_ for id_, _ in found]))

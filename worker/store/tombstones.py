@@ -48,9 +48,9 @@ def forgotten_among(
     if len(by_digest) > DIGESTS_AT_ONCE:
         rows = store.ask(_ALL)
     else:
-        asked = {f"digest_{number}": digest for number, digest in enumerate(by_digest)}
-        places = ", ".join(f"{{{name}}}" for name in asked)
-        rows = store.ask(f"{_ALL} WHERE digest IN ({places})", **asked) if asked else []
+        digests = {f"digest_{number}": digest for number, digest in enumerate(by_digest)}
+        places = ", ".join(f"{{{name}}}" for name in digests)
+        rows = store.ask(f"{_ALL} WHERE digest IN ({places})", **digests) if digests else []
     stones = [
         stone if is_paused else replace(stone, paused_until=None)
         for *row, is_paused in rows
