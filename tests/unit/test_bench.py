@@ -1,7 +1,12 @@
 """How the benchmark gets from runs to goals and the report."""
 
+import json
+import shutil
+import threading
+import time
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from urllib.request import Request, urlopen
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -21,7 +26,7 @@ from bench.places import Unfit
 from bench.profile import PARTS, wrap_everything
 from bench.report import goal_lines, markdown
 from bench.sections import kept_sections, put_section
-from bench.stub import Held
+from bench.stub import Held, running_stub
 from worker.core.counting import Dimension
 from worker.store import ensure_schema, open_store
 from worker.store.figures_by_hour import by_value
@@ -318,3 +323,26 @@ def test_invented_figures_are_fewer_where_there_are_fewer_bounces(tmp_path, boun
     assert hours <= min(91 * 24, 1.2 * bounces)
     days = store.ask("SELECT sum(count) FROM daily_counts")
     assert days == store.ask("SELECT sum(count) FROM hourly_counts")
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
+def test_the_stub_answers_a_long_poll_when_messages_come_and_says_how_long_they_waited():
+    with running_stub(shutil.which("node")) as stub:
+
+        def call(operation, **arguments):
+            body = json.dumps({"QueueUrl": stub.queue_url("polled"), **arguments}).encode()
+            headers = {"X-Amz-Target": f"AmazonSQS.{operation}"}
+            with urlopen(Request(stub.endpoint, body, headers), timeout=30) as answer:
+                return json.load(answer)
+
+        began = time.monotonic()
+        later = threading.Timer(0.3, stub.load, ("polled", 1))
+        later.start()
+        (message,) = call("ReceiveMessage", WaitTimeSeconds=10)["Messages"]
+        later.join()
+        assert time.monotonic() - began < 8
+        time.sleep(0.1)
+        entry = {"Id": "0", "ReceiptHandle": message["ReceiptHandle"]}
+        call("DeleteMessageBatch", Entries=[entry])
+        held = stub.held("polled")
+        assert 90 < held.most <= held.waited + 1
