@@ -394,7 +394,7 @@ MUTANTS = [
             "integration/test_do_not_mail.py::"
             "test_events_of_an_address_that_is_no_user_bar_it_as_they_would_bar_a_user"
         ),
-        file="worker/store/migrations/versions/0009_routes_and_faults.py",
+        file="worker/store/migrations/versions/0012_policies.py",
         function="",
         old="WHEN kind = 'complaint' THEN 'auto_block_spam'",
         new="WHEN kind = 'complaint' THEN 'no_action'",
