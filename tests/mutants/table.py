@@ -245,7 +245,7 @@ MUTANTS = [
         ),
         file="worker/signatures/certificates.py",
         function="Certificates._require_asking",
-        old="if self._asks_too_often(now):",
+        old="if self._asks_too_often(asking.sender, now):",
         new="if False:",
     ),
     Mutant(
