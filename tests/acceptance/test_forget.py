@@ -618,3 +618,17 @@ def test_also_unblock_drops_the_block(run, environment, emulator, queue):
     done = run("may-send", JANE)
     assert done.status == 0
     assert "forgotten on" in done.out
+
+
+def test_workers_that_have_the_database_open_are_named_at_the_end(
+    run, daemon, environment, emulator, queue, either_store
+):
+    """One that was started before an upgrade would not know who was forgotten."""
+    users(environment, [JANE])
+    alone = run("users", "forget", JANE, "--dry-run")
+    assert "before the upgrade" not in alone.out
+    worker = daemon()
+    worker.wait_for("worker.started")
+    beside = run("users", "forget", JANE, "--dry-run")
+    assert "workers that were started before the upgrade to this version" in beside.out
+    worker.stop()

@@ -14,7 +14,8 @@ from worker.core.model import Outcome
 from worker.core.policy import Policy
 from worker.process import process
 from worker.store import recorded
-from worker.store.purging import Pace, batches
+from worker.store.purging import Pace, batches, planning
+from worker.store.purging import events as sweep
 from worker.store.purging.events import EventsPurge
 from worker.store.purging.limits import Limits
 from worker.store.users import import_users
@@ -96,6 +97,30 @@ def test_so_are_those_of_a_user_of_whom_an_event_stays(store, message, read):
     assert count(store, "events") == 1
     assert blocked(store) == [JANE]
     assert folded(store, Policy()) == records(store) == before
+
+
+WITH_MEMORY = Policy(soft_bounces_to_pause=3, repeat_pause=30 * DAY)
+
+
+def test_by_a_policy_with_a_memory_they_are_not_read_for_each_batch(
+    store, message, read, monkeypatch
+):
+    monkeypatch.setattr(sweep, "ROWS_IN_A_BATCH", 100)
+    list(import_users(store, rows([JANE]), WITH_MEMORY))
+    handle(store, message, bounces(JANE, MANY, type="Transient"))
+    before, largest, original = records(store), [], planning._by_address
+    read.clear()
+    monkeypatch.setattr(
+        planning, "_by_address", lambda events: largest.append(original(events)) or largest[-1]
+    )
+    swept(store, Slow(), policy=WITH_MEMORY)
+    assert len(read) < 5 * MANY
+    assert max(len(events) for found in largest for events in found.values()) <= 501
+    assert count(store, "events") == 0
+    assert records(store) == before
+    new = message(bounces(JANE, 1, "new", at=NOW.isoformat())[0], received_at=NOW)
+    process([new], store, WITH_MEMORY)
+    assert folded(store, WITH_MEMORY) == records(store) != before
 
 
 def test_of_many_refusals_a_single_old_one_stays(store, message):

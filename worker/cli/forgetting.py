@@ -47,6 +47,11 @@ OF_THE_VIEW = (
     "users check"
 )
 """Where a block or a pause is kept, and not seen."""
+OF_OLD_WORKERS = (
+    "workers that were started before the upgrade to this version, which do not know who was "
+    "forgotten, if {workers} are such: restart them"
+)
+"""Nothing says which version a worker is."""
 
 
 @click.command(context_settings=HELP_SETTINGS)
@@ -248,6 +253,8 @@ def _out_of_reach(found: "Forgotten") -> Iterator[str]:
     yield from OUT_OF_REACH
     if any(person.blocked or person.paused_until for person in found.people):
         yield OF_THE_VIEW
+    if found.workers:
+        yield OF_OLD_WORKERS.format(workers=found.workers)
 
 
 def _sentence(person: "OnRecord", *, is_done: bool) -> str:

@@ -76,6 +76,8 @@ class Forgotten(Struct, kw_only=True):
     """Why dead letters were not looked at, if so."""
     hidden: int = 0
     """Dead letters that others hold, or that came meanwhile."""
+    workers: str = ""
+    """Which workers have the database open, as far as known."""
     remark: str = ""
     """What was done to the files."""
     failure: WorkerError | None = None
@@ -175,6 +177,7 @@ class _Work:
     def survey(self) -> Forgotten:
         """Find everything."""
         self._found.people = look(self._store, self._forgetting)
+        self._found.workers = self._store.workers()
         self._search(changing=False)
         self._look_into_queue(changing=False)
         return self._found
@@ -183,6 +186,7 @@ class _Work:
         """Do it, step by step."""
         store, keys = self._store, self._forgetting.keys
         self._found.people = look(store, self._forgetting)
+        self._found.workers = store.workers()
         store.overwrite_deleted()
         leave_tombstones(store, self._forgetting)
         self._await_removals()
