@@ -105,7 +105,7 @@ def fill(store: Store, events: int, users: int) -> None:
                 "reason": "permanent" if is_user else "unknown_recipient",
                 "is_user": is_user,
             })  # fmt: skip
-        with store.writing() as connection:
+        with store.write_transaction() as connection:
             connection.execute(text(_ROW), rows)
             known = [row for row in rows if row["is_user"]]
             if known:

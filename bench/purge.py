@@ -36,7 +36,7 @@ from worker.process import process
 from worker.service.allocation import tune_memory
 from worker.service.purger import LEAST_PAUSE_SECONDS, SHARE
 from worker.store import Store, ensure_schema, open_store
-from worker.store.purging import Pace, Purge
+from worker.store.purging import Purge, Throttle
 from worker.store.purging.biting import quick_switches
 from worker.store.purging.limits import day_of
 from worker.store.purging.statements import keep_keys, keep_progress
@@ -73,7 +73,7 @@ class Load:
             done += due
 
 
-class Noted(Pace):
+class Noted(Throttle):
     """Notes each bite: how long its statements took, how long all of it, how many rows it had."""
 
     def __init__(self) -> None:
@@ -93,10 +93,10 @@ class Noted(Pace):
             self.copies.append(copying)
 
 
-def purge_in_thread(store: Store, events: int, ended: threading.Event, pace: Noted) -> Purge:
+def purge_in_thread(store: Store, events: int, ended: threading.Event, throttle: Noted) -> Purge:
     """Purge as the daemon does, with its pauses."""
     purge = Purge(store, Retention(), Policy(), NOW)
-    purge.pace = pace
+    purge.throttle = throttle
     purge.announce(at_once=True)
     show = progress("purged", events)
     with closing(purge.bites()) as bites:
@@ -108,14 +108,14 @@ def purge_in_thread(store: Store, events: int, ended: threading.Event, pace: Not
     return purge
 
 
-def write_rows(store: Store, seconds: float, ended: threading.Event, pace: Noted) -> None:
+def write_rows(store: Store, seconds: float, ended: threading.Event, throttle: Noted) -> None:
     """Write a row now and then, as often as a purge writes: a bite without a purge."""
     until = time.monotonic() + seconds
     with quick_switches():
         while time.monotonic() < until:
-            with pace.bite(store, 1) as connection:
+            with throttle.bite(store, 1) as connection:
                 keep_progress(connection, "bench", str(time.time()))
-            ended.wait(max(LEAST_PAUSE_SECONDS, SHARE * pace.held))
+            ended.wait(max(LEAST_PAUSE_SECONDS, SHARE * throttle.held))
     ended.set()
 
 
@@ -137,11 +137,11 @@ def measure(store: Store, arguments: argparse.Namespace) -> None:
     thread.join()
     print(f"{'a message, without a purge':36} {percentiles(alone.delays)}")
     print(f"{'  a commit of a row beside them':36} {percentiles([each[0] for each in row.bites])}")
-    beside, pace, ended = Load(store, arguments.rate), Noted(), threading.Event()
+    beside, throttle, ended = Load(store, arguments.rate), Noted(), threading.Event()
     purges: list[Purge] = []
     began = time.monotonic()
     thread = threading.Thread(
-        target=lambda: purges.append(purge_in_thread(store, arguments.events, ended, pace))
+        target=lambda: purges.append(purge_in_thread(store, arguments.events, ended, throttle))
     )
     timer = threading.Timer(arguments.most_seconds, ended.set)
     timer.start()
@@ -151,17 +151,21 @@ def measure(store: Store, arguments: argparse.Namespace) -> None:
     timer.cancel()
     seconds = time.monotonic() - began
     print(f"{'a message, beside a purge':36} {percentiles(beside.delays)}")
-    print(f"{'  commits of the purge':36} {percentiles([each[0] for each in pace.bites])}")
-    print(f"{'  of these the statements':36} {percentiles([each[1] for each in pace.bites])}")
-    print(f"{'  copies of the -wal after them':36} {percentiles(pace.copies)}")
-    over = sum(each[0] > 0.05 for each in pace.bites) + sum(each > 0.05 for each in pace.copies)
-    print(f"longer than 50 ms: {over} of {len(pace.bites) + len(pace.copies):,}; the longest:")
-    for whole, executing, rows in sorted(pace.bites, reverse=True)[:LONGEST_SHOWN]:
+    print(f"{'  commits of the purge':36} {percentiles([each[0] for each in throttle.bites])}")
+    print(f"{'  of these the statements':36} {percentiles([each[1] for each in throttle.bites])}")
+    print(f"{'  copies of the -wal after them':36} {percentiles(throttle.copies)}")
+    over = sum(each[0] > 0.05 for each in throttle.bites) + sum(
+        each > 0.05 for each in throttle.copies
+    )
+    print(
+        f"longer than 50 ms: {over} of {len(throttle.bites) + len(throttle.copies):,}; the longest:"
+    )
+    for whole, executing, rows in sorted(throttle.bites, reverse=True)[:LONGEST_SHOWN]:
         print(f"  {whole * 1e3:.1f} ms, statements {executing * 1e3:.1f}, {rows} rows")
     for purge in purges:
         print(
             f"purged {purge.removed['events']:,} events in {seconds:,.1f} s, "
-            f"{purge.removed['events'] / seconds:,.0f} a second, {len(pace.bites):,} bites; "
+            f"{purge.removed['events'] / seconds:,.0f} a second, {len(throttle.bites):,} bites; "
             f"{len(beside.delays):,} messages beside, {len(beside.delays) / seconds:,.0f} a second"
         )
 
@@ -174,7 +178,7 @@ def cost_of_a_message(store: Store, keys: int) -> None:
         for number in range(start, min(keys, start + AT_ONCE)):
             at = NOW - 400 * DAY + timedelta(seconds=number * 400 * 86_400 / keys)
             rows.append((kept_key(f"{event_id(at)}:{digest()}"), day_of(at) + 400))
-        with store.writing() as connection:
+        with store.write_transaction() as connection:
             keep_keys(connection, rows)
     grown = size(store) - begun
     print(f"\n{keys:,} kept keys: {grown / 1e6:,.1f} MB, {grown / keys:,.0f} bytes each")
@@ -186,7 +190,7 @@ def cost_of_a_message(store: Store, keys: int) -> None:
     costs: dict[str, list[float]] = {name: [] for name in sorts}
     for _ in range(40):
         for name, (mark, age) in sorts.items():
-            with store.writing() as connection:
+            with store.write_transaction() as connection:
                 connection.execute(text("DELETE FROM progress WHERE name = 'purged_until'"))
                 if mark:
                     keep_progress(connection, "purged_until", mark_of(mark))
@@ -204,11 +208,11 @@ def cost_of_a_message(store: Store, keys: int) -> None:
 
 def size(store: Store) -> int:
     if store.place.startswith("/"):
-        with store.reading() as connection:
+        with store.read_transaction() as connection:
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
             free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
             return int(pages - free) * 4096
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return int(connection.exec_driver_sql(
             "SELECT pg_total_relation_size('kept_keys')"
         ).scalar_one())  # fmt: skip

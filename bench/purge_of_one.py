@@ -72,10 +72,10 @@ def fill(store: Store, events: int, make: Make, *, is_user: bool) -> None:
                 "who": "other@example.com" if number == events else WHO,
                 "at": at.strftime("%Y-%m-%d %H:%M:%S.%f") if is_sqlite else at,
             })  # fmt: skip
-        with store.writing() as connection:
+        with store.write_transaction() as connection:
             connection.execute(text(_ROW), rows)
     if is_user:
-        with store.writing() as connection:
+        with store.write_transaction() as connection:
             record = text("INSERT INTO users (email, email_key) VALUES (:who, :who)")
             connection.execute(record, {"who": WHO})
 
@@ -85,7 +85,7 @@ def measure(where: str | None, name: str, events: int) -> None:
     with opened(where) as store:
         ensure_schema(store, migrate=True)
         store.keep_open()
-        with store.writing() as connection:
+        with store.write_transaction() as connection:
             for table in ("events", "users", "kept_keys", "imported_users", "progress"):
                 connection.execute(text(f"DELETE FROM {table}"))
         fill(store, events, make, is_user=is_user)
@@ -97,7 +97,7 @@ def measure(where: str | None, name: str, events: int) -> None:
         seconds = time.monotonic() - began
         print(
             f"{name:34} {events:>9,} {seconds:>8.1f} {seconds / events * 1e6:>9.1f} {bites:>7,}"
-            f" {purge.pace.longest * 1e3:>9.1f} {purge.kept:>9,}"
+            f" {purge.throttle.longest * 1e3:>9.1f} {purge.kept:>9,}"
             f" {needed(store, policy, events, make, is_user=is_user):>8.1f}",
             flush=True,
         )
@@ -106,7 +106,7 @@ def measure(where: str | None, name: str, events: int) -> None:
 
 def needed(store: Store, policy: Policy, events: int, make: Make, *, is_user: bool) -> float:
     """Return how many megabytes a purge of the same needs at most; measuring takes time."""
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         for table in ("events", "users", "kept_keys", "imported_users", "progress"):
             connection.execute(text(f"DELETE FROM {table}"))
     fill(store, events, make, is_user=is_user)

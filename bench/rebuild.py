@@ -167,7 +167,7 @@ def emptied(store: Store, policy: Policy) -> None:
     """
     unknown = f"last_delivery IS NULL AND soft_bounce_count >= {policy.soft_bounces_to_pause}"
     chosen = f"NOT ({unknown})" if policy.forgives else "true"
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql(
             "UPDATE users SET auto_block_spam = false, last_hard_bounce = NULL,"
             " last_soft_bounce = NULL, last_complaint = NULL, hard_bounce_count = 0,"
@@ -220,7 +220,7 @@ def measure(url: str, events: int, seed: int) -> Rebuilt:
     emptied(store, policy)
     since = time.perf_counter()
     with Survey(policy, NOW, 0) as survey:
-        with store.reading() as connection:
+        with store.read_transaction() as connection:
             survey.read(connection, lambda *_: None)
         timed("read for a rebuild", since)
         since = time.perf_counter()
@@ -235,7 +235,7 @@ def measure(url: str, events: int, seed: int) -> Rebuilt:
         click.echo(f"  {key}: {expected.get(key)} became {found.get(key)}")
     since = time.perf_counter()
     comparison = Comparison(policy, other, NOW, 5)
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         comparison.read(connection, since=None, report=lambda *_: None, found=lambda _: None)
     timed("policy diff", since)
     store.close()

@@ -30,14 +30,14 @@ def url(request, environment):
 
 def rows_of(url, table):
     store = open_store(url)
-    with closing(store), store.reading() as connection:
+    with closing(store), store.read_transaction() as connection:
         return connection.execute(sa.select(table).order_by(table.c.id)).mappings().all()
 
 
 def many_users(url, count):
     store = open_store(url)
     ensure_schema(store, migrate=True)
-    with closing(store), store.writing() as connection:
+    with closing(store), store.write_transaction() as connection:
         rows = [
             {"email": f"u{number}@example.com", "email_key": f"u{number}@example.com"}
             for number in range(count)
@@ -74,7 +74,7 @@ def test_a_backup_comes_back(run, emulator, queue, tmp_path, url, environment):
     restored = environment | {"SES_WORKER_STORE__URL": f"sqlite:///{tmp_path / 'copy.db'}"}
     if url.startswith("postgresql"):
         store = open_store(url)
-        with closing(store), store.writing() as connection:
+        with closing(store), store.write_transaction() as connection:
             for table in metadata.sorted_tables:
                 connection.execute(sa.delete(table))
         done = run("db", "copy", "--to", url, **restored)
@@ -273,7 +273,7 @@ def test_a_reader_can_back_up_and_the_worker_is_not_held_up(run, tmp_path, url):
     many_users(url, 100_000)
     store = open_store(url)
     began = time.monotonic()
-    with closing(store), store.writing() as connection:  # a commit that is not finished
+    with closing(store), store.write_transaction() as connection:  # a commit that is not finished
         connection.execute(sa.delete(users).where(users.c.id == 1))
         done = run("db", "backup", str(tmp_path / "copy.db"), "--json")
     assert done.status == 0, done.err

@@ -38,7 +38,7 @@ def new(postgresql_url):
 
 def rows_of(url, table):
     store = open_store(url)
-    with closing(store), store.reading() as connection:
+    with closing(store), store.read_transaction() as connection:
         found = metadata.tables[table]
         query = sa.select(found).order_by(*found.primary_key)
         return connection.execute(query).mappings().all()
@@ -46,7 +46,7 @@ def rows_of(url, table):
 
 def do_not_mail(url):
     store = open_store(url)
-    with closing(store), store.reading() as connection:
+    with closing(store), store.read_transaction() as connection:
         query = "SELECT email_key, email, reason, CAST(until AS text) FROM do_not_mail ORDER BY 1"
         return [
             (key, email, reason, until and until.removesuffix("+00").split(".")[0])
@@ -69,7 +69,7 @@ def value_for(column, number):
 def fill_each_column(url, rows=3):
     store = open_store(url)
     ensure_schema(store, migrate=True)
-    with closing(store), store.writing() as connection:
+    with closing(store), store.write_transaction() as connection:
         for table in metadata.sorted_tables:
             for number in range(1, rows + 1):
                 values = {each.name: value_for(each, number) for each in table.columns}
@@ -362,7 +362,7 @@ def test_progress_and_result_on_a_terminal(terminal, old, new):
 def test_more_rows_than_a_bite_and_a_row_as_large_as_a_bite(run, old, new):
     fill_each_column(old)
     store = open_store(old)
-    with closing(store), store.writing() as connection:
+    with closing(store), store.write_transaction() as connection:
         table = metadata.tables["quarantine"]
         for number in range(10, 16):
             values = {each.name: value_for(each, number) for each in table.columns}

@@ -46,7 +46,7 @@ def _key(environment):
 
 def tables(environment):
     """All rows of all tables, as texts."""
-    with opened(environment) as store, store.reading() as connection:
+    with opened(environment) as store, store.read_transaction() as connection:
         return {
             table.name: [
                 bytes(value).decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
@@ -116,7 +116,7 @@ class TestEverywhere:
         assert run("may-send", JANE).status == 3
         assert run("users", "forget", JANE, "--yes").status == 0, "once more changes nothing"
 
-    def test_what_is_on_record_is_said_first_and_a_dry_run_changes_nothing(
+    def test_what_is_on_record_is_printed_first_and_a_dry_run_changes_nothing(
         self, either_store, run, environment, lived, emulator
     ):
         before, dead = tables(environment), len(emulator.messages(DLQ))
@@ -145,7 +145,7 @@ def test_records_of_an_import_and_of_a_second_policy_and_removals_go_too(
     environment["SES_WORKER_SUPPRESSION__REMOVE"] = f'["{JANE}"]'
     environment["SES_WORKER_POLICY__SHADOW"] = '{"hard_bounce_pause_days": 3}'
     users(environment, [JANE])
-    with opened(environment) as store, store.writing() as connection:
+    with opened(environment) as store, store.write_transaction() as connection:
         connection.execute(imported_users.insert().values(email_key=JANE, after_event=0))
     ses.list_address(JANE)
     emulator.send(queue, mail.bounce(JANE))
@@ -344,7 +344,7 @@ class TestAnswers:
         run("drain")
         assert run("users", "forget", JANE, "--yes").status == 0
 
-    def test_all_that_answer_say_blocked_and_name_no_text(self, run, database):
+    def test_all_answers_are_blocked_and_name_no_text(self, run, database):
         done = run("may-send", "Jane.Doe@example.com")
         assert done.status == 3
         assert re.fullmatch(
@@ -393,9 +393,9 @@ class TestAnswers:
             run("drain")
         assert len(figures["events"]) == 1
 
-    def test_why_does_not_say_so_of_a_record_that_was_changed_by_hand(self, run, environment):
+    def test_why_does_not_explain_so_a_record_that_was_changed_by_hand(self, run, environment):
         run("users", "import", "-", input=f"email\n{JANE}\n")
-        with opened(environment) as store, store.writing() as connection:
+        with opened(environment) as store, store.write_transaction() as connection:
             connection.exec_driver_sql(
                 "UPDATE users SET paused_until = '2031-01-01 00:00:00.000000',"
                 " pause_reason = 'soft_bounce'"
@@ -403,13 +403,13 @@ class TestAnswers:
         assert "somebody has changed the record by hand" in " ".join(run("why", JANE).out.split())
 
     def test_a_sign_up_by_sql_unblocks_nobody(self, run, environment):
-        with opened(environment) as store, store.writing() as connection:
+        with opened(environment) as store, store.write_transaction() as connection:
             connection.exec_driver_sql(SIGN_UP)
         assert run("may-send", JANE).status == 3
         checked = run("users", "check", JANE, "--json")
         assert [each["answer"] for each in checked.json["answers"]] == ["no"]
 
-    def test_that_the_view_does_not_list_the_person_is_said_where_it_matters(self, run):
+    def test_that_the_view_does_not_list_the_person_is_printed_where_it_matters(self, run):
         again = run("users", "forget", JANE, "--dry-run")
         assert "applications that ask the view do_not_mail" in again.out
         free = run("users", "forget", "new@example.com", "--dry-run")
@@ -547,7 +547,7 @@ def test_a_person_whose_messages_are_in_flight_is_forgotten_all_the_same(
     assert "jane" not in "".join(worker.lines).lower()
 
 
-def test_on_a_terminal_it_asks_and_without_one_it_refuses(
+def test_on_a_terminal_it_asks_and_without_a_terminal_it_refuses(
     run, terminal, environment, emulator, queue, database
 ):
     users(environment, [JANE])
@@ -593,7 +593,7 @@ def test_addresses_are_read_from_standard_input(run, environment, emulator, queu
         (["-"], "\n".join(mail.addresses(51)), "at most 50 addresses at once"),
     ],
 )
-def test_of_several_addresses_the_wrong_one_is_named_and_nobody_is_forgotten(
+def test_of_several_addresses_the_wrong_address_is_named_and_nobody_is_forgotten(
     run, environment, emulator, queue, database, arguments, listed, error
 ):
     users(environment, [JANE])
@@ -603,7 +603,7 @@ def test_of_several_addresses_the_wrong_one_is_named_and_nobody_is_forgotten(
     assert database.count("users") == 1
 
 
-def test_without_a_queue_the_database_is_done_and_said(run, environment, database):
+def test_without_a_queue_the_database_is_done_and_a_line_says_so(run, environment, database):
     users(environment, [JANE])
     done = run("users", "forget", JANE, "--yes", "--json")
     assert (done.status, done.json["not_looked_at"]) == (3, "queue.url is not set")

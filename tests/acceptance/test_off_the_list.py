@@ -41,7 +41,7 @@ def lease_over(environment):
     from worker.store.schema import limits, outbox
 
     store = open_store(environment["SES_WORKER_STORE__URL"])
-    with closing(store), store.writing() as connection:
+    with closing(store), store.write_transaction() as connection:
         connection.execute(outbox.update().values(due_at=mail.NOW))
         connection.execute(limits.update().values(next_at=mail.NOW, next_slot=mail.NOW))
 

@@ -62,7 +62,7 @@ def test_two_share_a_thousand_effects_and_a_worker_is_killed_with_a_lease(
     start("run")
     assert doomed.wait(SECONDS) == -9
     wait_for(lambda: len(slack.posts) >= EFFECTS)
-    with enqueued.writing() as connection:  # the lease of the dead would end in a minute
+    with enqueued.write_transaction() as connection:  # the lease of the dead would end in a minute
         left = connection.execute(
             outbox.update().where(outbox.c.state == "claimed").values(due_at=mail.NOW)
         )
@@ -75,6 +75,6 @@ def test_two_share_a_thousand_effects_and_a_worker_is_killed_with_a_lease(
 
 
 def _open(store):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         rows = connection.execute(outbox.select().where(outbox.c.state != "delivered"))
         return len(rows.all())

@@ -56,7 +56,7 @@ def decided(message, body, user=None):
 
 
 def rows(store, table):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return connection.execute(table.select()).mappings().all()
 
 
@@ -176,7 +176,7 @@ def test_a_pause_can_be_compared_with_now_in_sql(store, store_url):
     clock = (
         "now()" if store_url.startswith("postgresql") else "strftime('%Y-%m-%d %H:%M:%f', 'now')"
     )
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         found = connection.exec_driver_sql(f"SELECT email FROM users WHERE paused_until > {clock}")
         assert [email for (email,) in found] == ["a"]
 
@@ -184,7 +184,7 @@ def test_a_pause_can_be_compared_with_now_in_sql(store, store_url):
 def test_times_are_stored_as_applications_read_them(store, store_url):
     with store.transaction() as transaction:
         transaction.save(unit(created=[JANE]))
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         (found,) = connection.exec_driver_sql("SELECT paused_until FROM users").one()
     if store_url.startswith("sqlite"):
         assert found == "2026-12-01 01:02:03.456789"
@@ -216,7 +216,7 @@ def test_a_schema_that_changed_underfoot_is_nobodys_fault_and_a_probe_sees_it(
     store, store_url, message, how
 ):
     change = RENAMED if how == "renamed" else GROWN[store_url.partition(":")[0]]
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql(change)
     with pytest.raises(Unavailable):
         store.probe()
@@ -231,14 +231,14 @@ def test_a_probe_of_a_store_that_refuses_every_row_blames_the_store(store, store
     make = "CREATE UNIQUE INDEX only_one ON users ((1))"
     with store.transaction() as transaction:
         transaction.save(unit(created=[JANE]))
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql(make)
     with pytest.raises(Unavailable):
         store.probe()
 
 
 def test_a_transaction_that_reads_cannot_write(store):
-    with pytest.raises(Exception), store.reading() as connection:  # noqa: B017, PT011
+    with pytest.raises(Exception), store.read_transaction() as connection:  # noqa: B017, PT011
         connection.execute(users.insert().values(email="a", email_key="a"))
     assert rows(store, users) == []
 
@@ -321,7 +321,7 @@ def test_quarantine_keeps_all_that_there_is_to_know(store):
 
 def test_tables_that_are_gone_blame_no_message_and_are_found_missing(store, message):
     feedback = decode(mail.bounce("jane@example.com"))
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         for view in ("do_not_mail", "events_by_recipient"):  # PostgreSQL insists on it
             connection.exec_driver_sql(f"DROP VIEW {view}")
         connection.exec_driver_sql("DROP TABLE events")
@@ -332,11 +332,11 @@ def test_tables_that_are_gone_blame_no_message_and_are_found_missing(store, mess
 
 
 def test_a_probe_detects_a_store_that_cannot_be_read_or_written(store):
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql("ALTER TABLE users RENAME TO elsewhere")
     with pytest.raises(Unavailable):
         store.probe()
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO users")
     store.probe()
 
@@ -357,7 +357,7 @@ def test_what_waits_is_counted_by_lane_kind_and_state_and_what_is_done_is_not(st
         ("slack", "bounce_notice", "delivered"),
         ("slack", "bounce_notice", "discarded"),
     ]
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         for lane, kind, state in rows:
             due = {"due_at": mail.NOW, "created_at": mail.NOW, "payload": "{}"}
             connection.execute(insert(outbox).values(lane=lane, kind=kind, state=state, **due))

@@ -111,7 +111,7 @@ def version(program):
 
 def test_a_database_can_go_back_to_the_version_before_and_forward_again(store, message):
     process([message(mail.bounce("jane@example.com", event=True))], store, Policy())
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql(BACK.removesuffix(";"))
         connection.exec_driver_sql(
             "INSERT INTO events (dedupe_key, route_key, kind, recipient, recipient_as_reported,"
@@ -124,6 +124,6 @@ def test_a_database_can_go_back_to_the_version_before_and_forward_again(store, m
         query = "SELECT count(*) FROM do_not_mail"
         assert connection.exec_driver_sql(query).scalar_one() == 1, "in any case: Permanent"
     assert migrate.upgrade(store) == ("0009", "0010", "0011", "0012", "0013", "0014")
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         routes = connection.exec_driver_sql("SELECT route FROM events ORDER BY id").scalars().all()
     assert routes == ["raw", ""]

@@ -12,7 +12,7 @@ MAKE_A_KEY, FOR_A_REQUEST, UNBLOCK = blocks(DOCUMENT, "sh")
 JANE = "jane@example.com"
 
 
-def test_the_commands_of_the_page_forget_a_person(
+def test_the_documented_commands_forget_a_person(
     run, emulator, queue, ses, environment, database, tmp_path
 ):
     subprocess.run(["sh", "-c", MAKE_A_KEY], cwd=tmp_path, check=True)

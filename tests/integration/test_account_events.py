@@ -46,7 +46,7 @@ def bodies(monkeypatch):
 
 
 def rows(store, table):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return [dict(row) for row in connection.execute(table.select()).mappings()]
 
 

@@ -45,12 +45,12 @@ PEOPLE = ["jane@gmail.com", "joan@gmail.com", "jo@web.de", "ann@example.com"]
 
 
 def write(store, table, *rows):
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(insert(table), list(rows))
 
 
 def count(store, table):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
@@ -108,7 +108,7 @@ bodies = st.one_of(
 def test_figures_are_a_plain_recount_of_all_events_in_any_batches(
     store, message, monkeypatch, received, sizes, adding, facts, unknown
 ):
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         for table in metadata.sorted_tables:
             connection.execute(delete(table))
     list(import_users(store, [{"email": each, "email_key": each} for each in PEOPLE[:2]]))
@@ -299,7 +299,7 @@ class TestHistory:
         process([message(body) for body in bodies], store, Policy())
         process([message(mail.complaint("q@web.de"))], store, Policy())
         expected = by_value(store, Dimension.PROVIDER, SINCE, UNTIL)
-        with store.writing() as connection:
+        with store.write_transaction() as connection:
             connection.execute(delete(new_counts))
             newest = connection.execute(select(func.max(events.c.id))).scalar_one()
             value = {"below": newest + 1, "since": mail.NOW.isoformat()}

@@ -108,7 +108,7 @@ def test_in_postgresql_each_is_found_by_indexes_in_statements_of_bounded_size(
 
     store = open_store(postgresql_url)
     ensure_schema(store, migrate=True)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql(
             "INSERT INTO events (dedupe_key, route_key, kind, type, recipient,"
             " recipient_as_reported, user_match, action, reason, occurred_at, received_at,"
@@ -120,7 +120,7 @@ def test_in_postgresql_each_is_found_by_indexes_in_statements_of_bounded_size(
             "INSERT INTO users (email, email_key) SELECT i, i || '@d.e'"
             " FROM generate_series(1, 20000) AS i"
         )
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql("ANALYZE")
     statements = []
     answer = store.ask

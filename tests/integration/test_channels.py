@@ -129,7 +129,7 @@ def deliver(store, settings):
 
 
 def rows(store):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         query = outbox.select().order_by(outbox.c.id)
         return [dict(row) for row in connection.execute(query).mappings()]
 

@@ -31,7 +31,7 @@ KINDS = {
 
 
 def rows(store, table):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return connection.execute(select(table)).mappings().all()
 
 

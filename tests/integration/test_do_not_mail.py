@@ -72,7 +72,7 @@ STATUSES = ("5.3.0", "4.2.2", "", None, None)
 
 def listed(store, *keys):
     """What the view says about these, all at once and one by one."""
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         query = "SELECT email_key, reason, until FROM do_not_mail"
         rows = connection.exec_driver_sql(query).all()
     whole = {key: (reason, as_time(until)) for key, reason, until in rows}
@@ -115,7 +115,7 @@ def taken_in(store, message, bodies, policy):
 
 
 def emptied(store):
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         for table in ("events", "users"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
 
@@ -241,7 +241,7 @@ def test_events_of_an_address_that_is_no_user_bar_it_as_they_would_bar_a_user(
 
 
 def written(store, user):
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         statement = (
             "INSERT INTO users (email, email_key, auto_block_spam, paused_until, pause_reason)"
             " VALUES ({}, {}, {}, {}, {})"
@@ -279,7 +279,7 @@ def test_a_user_is_judged_by_the_record_alone_whatever_the_events(store, message
     assert listed(store, JANE) == {JANE: ("auto_block_spam", None)}
     written(store, replace(User(email="Jane@example.com", email_key=JANE), **record))
     assert listed(store, JANE) == ({JANE: expected} if expected else {})
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         spelled = connection.exec_driver_sql("SELECT email FROM do_not_mail").scalars().all()
     assert spelled == (["Jane@example.com"] if expected else [])
 
@@ -335,7 +335,7 @@ def test_a_policy_is_written_when_it_has_changed_and_returned_as_it_was(store):
     assert store.keep_policy(first) == {}
     assert store.keep_policy(first) == first
     assert store.keep_policy(second) == first
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         assert dict(connection.exec_driver_sql("SELECT * FROM policy").all()) == second
 
 
@@ -376,7 +376,7 @@ def test_postgresql_is_searched_by_its_indexes_for_an_address(postgresql_url):
 
     store = open_store(postgresql_url)
     ensure_schema(store, migrate=True)
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # the tables are empty
         query = "EXPLAIN SELECT reason, until FROM do_not_mail WHERE email_key = 'jane@example.com'"
         plan = "\n".join(connection.exec_driver_sql(query).scalars())
@@ -396,7 +396,7 @@ def test_events_of_an_older_database_count(store_url, monkeypatch):
     migrate.upgrade(store)
     monkeypatch.undo()
     written(store, User(email=JOE, email_key=JOE, auto_block_spam=True))
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql(
             "INSERT INTO events (dedupe_key, route_key, kind, recipient, recipient_as_reported,"
             " user_match, action, reason, occurred_at, received_at, feedback_id, ses_message_id,"

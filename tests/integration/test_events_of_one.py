@@ -150,7 +150,7 @@ def test_an_older_file_keeps_its_events_and_finds_them(path, monkeypatch):
     monkeypatch.undo()
     assert store.revision() == "0002"
     assert "events_recipient" in indexes(path)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         driver = connection.connection.driver_connection
         fill(driver, 1, [f"{n % 2}@example.com" for n in range(1, 2 * BUCKET)])
     pending = migrate.status(store).pending

@@ -22,7 +22,7 @@ def row(number, at, recipient="jane@example.com", kind="bounce"):
 
 
 def add(store, rows):
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(insert(events), rows)
 
 
@@ -127,7 +127,7 @@ def plans(store, statements, store_url):
     """The plans of the queries in SQLite, or in PostgreSQL."""
     steps = []
     explain = "EXPLAIN QUERY PLAN" if store_url.startswith("sqlite") else "EXPLAIN"
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         for statement, values in statements:
             if statement.startswith("SELECT"):
                 found = connection.exec_driver_sql(f"{explain} {statement}", values)
@@ -140,7 +140,7 @@ def test_the_last_week_is_found_by_the_index_of_times(store, store_url, heard):
     weeks = 100
     add(store, [row(n, BEGINNING - timedelta(hours=n)) for n in range(168 * weeks)])
     if not store_url.startswith("sqlite"):
-        with store.writing() as connection:
+        with store.write_transaction() as connection:
             connection.exec_driver_sql("ANALYZE")
     heard.clear()
     last_week = EventFilter(since=BEGINNING - timedelta(days=7), until=BEGINNING)

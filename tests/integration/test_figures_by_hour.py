@@ -27,7 +27,7 @@ def store(store_url):
 
 
 def write(store, table, *rows):
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(insert(table), list(rows))
 
 

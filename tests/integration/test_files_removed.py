@@ -432,11 +432,11 @@ def test_a_list_from_files_that_are_replaced_meanwhile_is_an_error(play, suffix)
 def test_a_write_by_a_command_does_not_count_in_files_that_were_replaced(play, suffix):
     with (
         pytest.raises(Unavailable, match="during the commit"),
-        play.store.writing() as connection,
+        play.store.write_transaction() as connection,
     ):
         connection.execute(users.insert().values(email="a", email_key="a"))
         play.tamper(replaced, (suffix,))
-    with play.store.writing() as connection:
+    with play.store.write_transaction() as connection:
         found = connection.execute(select(users.c.id).where(users.c.email_key == "a")).all()
         if not found:
             connection.execute(users.insert().values(email="a", email_key="a"))
@@ -533,7 +533,7 @@ class TestAWalThatIsRemovedWhileTheDatabaseIsClosed:
 
     def test_loses_none_to_a_command(self, closed):
         closed.tamper(removed, ("-wal", "-shm"))
-        with closed.store.writing() as connection:
+        with closed.store.write_transaction() as connection:
             connection.execute(users.insert().values(email="a", email_key="a"))
         assert in_file(closed.path) == {"ours-0", "a"}
 
@@ -673,7 +673,7 @@ class TestAWalThatIsRemovedWhileTheDatabaseIsClosed:
 
     def test_is_not_put_back_while_this_process_reads(self, closed, monkeypatch):
         monkeypatch.setattr("worker.store.sqlite.kept_wal.READERS_SECONDS", 0.1)
-        with closed.store.reading() as connection:
+        with closed.store.read_transaction() as connection:
             connection.execute(select(users.c.id)).all()
             closed.tamper(renamed, ("-wal",))
             assert "this process reads the database" in str(closed.ours("ours-1"))
@@ -776,7 +776,7 @@ class TestAWalWithoutItsDatabase:
         "begun",
         [
             lambda store: ensure_schema(store, migrate=True),
-            lambda store: store.writing().__enter__(),
+            lambda store: store.write_transaction().__enter__(),
             lambda store: store.transaction().__enter__(),
             lambda store: store.probe(),
             lambda store: store.revision(),

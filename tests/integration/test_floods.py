@@ -35,7 +35,7 @@ def flood(count, address="jane@example.com", **more):
 
 
 def rows(store, table):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return connection.execute(table.select().order_by(table.c.id)).mappings().all()
 
 
@@ -86,7 +86,7 @@ def test_nothing_that_decides_is_lost(store, run):
     assert (user["hard_bounce_count"], user["auto_block_spam"]) == (MOST_IN_DETAIL + FEW, True)
     last = rows(store, events)[-1]
     assert (last["diagnostic"], last["action"]) == (NOT_KEPT, Action.AUTO_BLOCK_SPAM)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         ((_, anew),) = folded(connection, ["jane@example.com"], Policy()).values()
     assert (anew.hard_bounce_count, anew.auto_block_spam) == (MOST_IN_DETAIL + FEW, True)
     assert anew.paused_until == user["paused_until"]

@@ -43,7 +43,7 @@ def rows(keys):
 
 
 def emptied(store):
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         for table in ("events", "users", "imported_users", "shadow_users"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
 
@@ -85,7 +85,7 @@ def records(store):
 
 
 def folded(store, policy):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         found = {
             person.key: person.finished(folds[0].user)
             for person, folds in people(connection, lambda start: [Fold(start, policy)])

@@ -39,7 +39,7 @@ LATE = mail.NOW + timedelta(days=400)
 
 
 def rows(store, table):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return [dict(row) for row in connection.execute(select(table)).mappings()]
 
 
@@ -165,7 +165,7 @@ def test_what_was_received_before_is_not_counted_again(store, message):
     assert not rows(store, new_counts)
 
 
-def test_of_five_people_one_forgotten_four_lose_nothing(store, message):
+def test_when_a_person_of_five_is_forgotten_four_lose_nothing(store, message):
     add_users(store, *FIVE)
     forget(store, JANE)
     body = mail.enveloped(mail.bounce(*FIVE))
@@ -271,7 +271,7 @@ def test_without_the_key_nobody_is_recognised_and_nothing_is_decided(store, mess
 
 
 @pytest.mark.parametrize("feedback_id", ["key id:x", "x is the key id", "2026-11-30 00:00:00 UTC"])
-def test_no_id_that_a_stranger_chooses_is_taken_for_a_key(store, message, feedback_id):
+def test_no_untrusted_id_is_taken_for_a_key(store, message, feedback_id):
     body = mail.bounce(BOB, feedback_id=feedback_id, message_id=feedback_id)
     assert outcomes(run(store, message, body, policy=Policy())) == [Outcome.APPLIED]
     assert outcomes(run(store, message, body, policy=Policy())) == [Outcome.DUPLICATE]

@@ -78,7 +78,7 @@ class TestAUserWhomTheApplicationHasMade:
     def _again(self, store, message):
         complain(store, message, datetime.now(UTC) - timedelta(days=1))
         forget(store, JANE)
-        with store.writing() as connection:
+        with store.write_transaction() as connection:
             connection.execute(insert(users).values(email=JANE, email_key=JANE))
 
     def test_stays_blocked(self, store):
@@ -101,13 +101,13 @@ def test_a_complaint_from_before_a_reinstatement_does_not_block_again(store, mes
     assert not answers(store).may_send
 
 
-def test_a_pause_of_the_tombstone_counts_where_the_record_has_a_shorter_one(store, message):
+def test_a_pause_of_the_tombstone_counts_where_that_of_the_record_is_shorter(store, message):
     add(store, JANE)
     bounce = mail.bounce(JANE, at=datetime.now(UTC).isoformat())
     process([message(bounce, received_at=datetime.now(UTC))], store, POLICY)
     until = answers(store).until
     forget(store, JANE)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         row = {"email": JANE, "email_key": JANE, "pause_reason": "soft_bounce"}
         soon = datetime.now(UTC) + timedelta(hours=1)
         connection.execute(insert(users).values(**row, paused_until=soon))
@@ -133,7 +133,7 @@ def test_an_import_of_somebody_who_is_being_forgotten_does_not_unblock(
     list(import_users(store, [row], POLICY, KEY))
     monkeypatch.undo()
     in_thread.end()
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         query = text("SELECT auto_block_spam FROM users WHERE email_key = :key")
         found = connection.execute(query, {"key": JANE}).scalar()
     assert found in {None, True}
@@ -170,7 +170,7 @@ class TestTheSignUpOfAnApplication:
     def _again(self, store, message):
         complain(store, message, datetime.now(UTC) - timedelta(days=1))
         forget(store, JANE)
-        with store.writing() as connection:
+        with store.write_transaction() as connection:
             for _ in range(2):
                 connection.exec_driver_sql(SIGN_UP)
 
@@ -184,7 +184,7 @@ class TestTheSignUpOfAnApplication:
         process([message(bounce, received_at=later)], store, POLICY)
         found = answers(store)
         assert (found.may_send, found.until) == (False, None)
-        with store.reading() as connection:
+        with store.read_transaction() as connection:
             row = connection.execute(users.select().where(users.c.email_key == JANE)).one()
             view = text("SELECT until FROM do_not_mail WHERE email_key = :key")
             (until,) = connection.execute(view, {"key": JANE}).one()

@@ -25,7 +25,7 @@ def test_all_that_ses_says_about_the_mail_is_in_its_event(store, message):
         },
     }
     process([message(mail.enveloped(json.dumps(body)))], store, Policy())
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         row = connection.execute(select(events)).mappings().one()
     assert json.loads(row["tags"]) == {"campaign": ['"; DROP TABLE events; --']}
     assert row["sent_at"] == datetime(2026, 11, 20, 8, 15, 30, 118_000, tzinfo=UTC)
@@ -43,7 +43,7 @@ def test_all_that_ses_says_about_the_mail_is_in_its_event(store, message):
 
 def test_what_ses_does_not_report_is_empty(store, message):
     process([message(mail.complaint("jane@example.com"))], store, Policy())
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         row = connection.execute(select(events)).mappings().one()
     names = ("configuration_set", "tenant", "sender", "account_id", "region", "fault")
     assert {row[name] for name in names} == {""}

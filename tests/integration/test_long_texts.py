@@ -75,7 +75,7 @@ def test_a_message_of_astral_texts_is_applied_and_found_again(store, message, le
 def test_effects_of_a_mail_are_found_by_the_index(store):
     from worker.store import history
 
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         query = history.select(history.outbox.c.id).where(
             history._of_mails(connection.dialect, {"0100-a", "0100-b" * INDEXED})

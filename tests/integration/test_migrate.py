@@ -33,7 +33,7 @@ def empty(store_url):
 
 
 def set_revision(store, revision):
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'")
 
 
@@ -60,7 +60,7 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_knows(store):
         }
         return name not in others[connection.dialect.name]
 
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         opts = {"version_table": VERSION_TABLE, "include_object": meant}
         context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, metadata) == []
@@ -69,7 +69,7 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_knows(store):
 def test_the_view_of_events_has_their_columns_and_rows(store, message):
     body = mail.bounce("jane@example.com", "joe@example.com")
     process([message(body)], store, Policy())
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         rows = [
             connection.exec_driver_sql(f"SELECT * FROM {name} ORDER BY id").mappings().all()
             for name in ("events", "events_by_recipient")
@@ -115,7 +115,7 @@ def test_a_migration_that_fails_leaves_the_schema_as_it_was(empty, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         migrate.upgrade(empty)
     assert set(made) == OUR_TABLES | {VERSION_TABLE}
-    with empty.reading() as connection:
+    with empty.read_transaction() as connection:
         assert inspect(connection).get_table_names() == []
     assert empty.revision() is None
     monkeypatch.undo()
@@ -126,18 +126,18 @@ def test_users_of_an_older_schema_are_as_they_were_and_their_dates_count_as_mail
     empty, monkeypatch
 ):
     upgrade_to(empty, "0003", monkeypatch)
-    with empty.writing() as connection:
+    with empty.write_transaction() as connection:
         row = "('Jane@x', 'jane@x', '2026-11-01 00:00:00', 1, 'hard_bounce')"
         connection.exec_driver_sql(
             "INSERT INTO users"
             f" (email, email_key, last_hard_bounce, hard_bounce_count, pause_reason) VALUES {row}"
         )
-    with empty.reading() as connection:
+    with empty.read_transaction() as connection:
         before = dict(connection.exec_driver_sql("SELECT * FROM users").mappings().one())
     pending = migrate.status(empty).pending
     assert (pending[0], pending[-1]) == ("0004", HEAD)
     assert migrate.upgrade(empty) == pending
-    with empty.reading() as connection:
+    with empty.read_transaction() as connection:
         after = connection.exec_driver_sql("SELECT * FROM users").mappings().one()
     added = {
         "hard_bounce_refused": False,
@@ -155,7 +155,7 @@ def test_events_of_an_older_schema_are_noted_as_not_counted_yet(empty, monkeypat
     row = dict.fromkeys(("recipient", "recipient_as_reported", "user_match", "action"), "")
     row |= dict.fromkeys(("reason", "feedback_id", "ses_message_id", "diagnostic", "status"), "")
     times = {"occurred_at": NOW, "received_at": NOW}
-    with empty.writing() as connection:
+    with empty.write_transaction() as connection:
         for key in ("a", "b"):
             keys = {"dedupe_key": key, "route_key": key, "kind": "bounce"}
             connection.execute(insert(events).values(row | times | keys))
@@ -196,7 +196,7 @@ def test_outbox_entries_of_an_older_schema_keep_their_lane_and_why_they_are_park
     upgrade_to(empty, "0005", monkeypatch)
     dates = {"due_at": NOW, "created_at": NOW, "payload": "{}"}
     level = {"next_at": NOW, "next_slot": NOW, "tokens": 0.0, "refilled_at": NOW}
-    with empty.writing() as connection:
+    with empty.write_transaction() as connection:
         for kind, lane, state, parked_by in OLD_ENTRIES:
             row = {"kind": kind, "lane": lane, "state": state, "parked_by": parked_by}
             connection.execute(insert(outbox).values(**row, **dates))
@@ -207,14 +207,14 @@ def test_outbox_entries_of_an_older_schema_keep_their_lane_and_why_they_are_park
     assert migrate.upgrade(empty) == pending
     columns = ("kind", "lane", "state", "parked_by", "parked_reason")
     query = select(*(outbox.c[name] for name in columns)).order_by(outbox.c.id)
-    with empty.reading() as connection:
+    with empty.read_transaction() as connection:
         assert [tuple(row) for row in connection.execute(query)] == NEW_ENTRIES
     assert {problem.name for problem in problems(empty)} == {"slack", "suppression"}
 
 
 def contents(store):
     """Return the tables and views, and the rows of `outbox` and `limits`, column by column."""
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         found = inspect(connection)
         rows = [
             sorted(map(repr, connection.exec_driver_sql(f"SELECT * FROM {name}").mappings()))
@@ -226,7 +226,7 @@ def contents(store):
 @pytest.mark.parametrize("revision", ["0006", "0007", HEAD])
 def test_an_upgrade_with_entries_that_fails_leaves_them_as_they_were(empty, monkeypatch, revision):
     upgrade_to(empty, "0005", monkeypatch)
-    with empty.writing() as connection:
+    with empty.write_transaction() as connection:
         for kind, lane, state, parked_by in OLD_ENTRIES:
             row = {"kind": kind, "lane": lane, "state": state, "parked_by": parked_by}
             connection.execute(
@@ -255,20 +255,20 @@ def test_an_upgrade_reads_no_entry_of_a_large_outbox_that_is_not_parked(empty, m
     upgrade_to(empty, "0005", monkeypatch)
     script = import_module("worker.store.migrations.versions.0006_parked_reason")
     statement = script._OUTBOX.replace("parked_reason =", "last_error =")  # a column of 0005
-    with empty.writing() as connection:
+    with empty.write_transaction() as connection:
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")
         assert [row[3] for row in plan] == ["SCAN outbox USING INDEX outbox_parked"]
 
 
 def test_tables_of_another_program_are_not_touched(empty):
-    with empty.writing() as connection:
+    with empty.write_transaction() as connection:
         connection.exec_driver_sql("CREATE TABLE events (mine INTEGER)")
     with pytest.raises(Misconfigured, match="already has events"):
         ensure_schema(empty, migrate=True)
 
 
 def test_another_programs_other_tables_do_not_disturb(empty):
-    with empty.writing() as connection:
+    with empty.write_transaction() as connection:
         connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32))")
         connection.exec_driver_sql("CREATE TABLE invoices (mine INTEGER)")
     assert ensure_schema(empty, migrate=True)

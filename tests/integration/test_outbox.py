@@ -45,13 +45,13 @@ def enqueue(store, message, *bodies, policy=BOTH):
 
 
 def rows(store, table=outbox):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return [dict(row) for row in connection.execute(table.select()).mappings()]
 
 
 def let_pass(store):
     """Have every lease and pause be over."""
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(outbox.update().values(due_at=NOW))
         connection.execute(limits.update().values(next_at=NOW))
 
@@ -79,7 +79,7 @@ def test_a_notice_sent_separately_after_a_commit_has_its_message_whatever_the_bu
         for number in range(count):
             body = mail.bounce(f"u{number}@example.com")
             unit.decide_message(message(body), decode(body))
-        with store.writing() as connection:
+        with store.write_transaction() as connection:
             connection.execute(outbox.delete())
             connection.execute(limits.delete())
         with store.transaction() as transaction:
@@ -93,7 +93,7 @@ def test_a_notice_sent_separately_after_a_commit_has_its_message_whatever_the_bu
 def test_the_next_effect_goes_a_second_after_a_slow_effect_has_arrived(store, message):
     enqueue(store, message, *[mail.bounce(f"u{n}@example.com") for n in range(2)])
     claim = Outbox(store).claim(SLACK, CHANNEL)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(limits.update().values(next_at=NOW))
     Outbox(store).delivered(claim)
     assert 0.5 < Outbox(store).claim(SLACK, CHANNEL).wait_seconds <= 1
@@ -128,7 +128,7 @@ def test_a_probe_that_was_killed_is_parked_again(store, message):
     database.blocked(database.claim(SLACK, CHANNEL), "no_service")
     database.look_again(CHANNEL)
     database.claim(SLACK, CHANNEL)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(outbox.update().values(due_at=NOW))
     database.claim(SLACK, CHANNEL)
     assert [row["state"] for row in rows(store)] == ["parked"]
@@ -234,7 +234,7 @@ class TestRemovals:
 
     def test_what_is_long_ago_does_not(self, store):
         removal_log = self.take_off(store, 1)
-        with store.writing() as connection:
+        with store.write_transaction() as connection:
             connection.execute(removals.update().values(begun_at=datetime.now(UTC) - 2 * WITHIN))
         assert removal_log.removals(JANE, WITHIN, besides=2) == 0
 
@@ -319,7 +319,7 @@ class TestBlockedLanes:
     def test_an_effect_that_a_former_version_parked_stays_parked(self, store, message):
         """It runs on after the schema was upgraded, and knows no `parked_reason`."""
         enqueue(store, message, policy=Policy(notify=(SLACK,)))
-        with store.writing() as connection:
+        with store.write_transaction() as connection:
             connection.execute(outbox.update().values(state="parked", parked_by="message"))
         assert not Outbox(store).claim(SLACK, CHANNEL).effects
         assert [row["state"] for row in rows(store)] == ["parked"]

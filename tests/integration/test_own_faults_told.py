@@ -55,7 +55,7 @@ def begin(store, message):
 
 
 def notices(store):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         ours = outbox.c.kind == EffectKind.OWN_FAULTS_NOTICE.value
         rows = connection.execute(select(outbox).where(ours)).mappings()
         return [(row["lane"], json.loads(row["payload"])) for row in rows]
@@ -79,7 +79,7 @@ def test_the_tenth_is_an_incident_and_each_is_recorded(store, begin):
     (line,) = [line for line in lines if line["event"] == "bounces.own_faults"]
     assert (line["log_level"], line["bounces"]) == ("warning", 10)
     assert "jane" not in str(line)
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         assert connection.execute(select(events.c.fault)).scalars().all() == ["sender"] * 20
 
 
@@ -96,7 +96,7 @@ def test_two_processes_give_notice_once_in_an_hour_and_then_again(store, begin, 
     later = clock.now() + BETWEEN_NOTICES.total_seconds() + 1
     monkeypatch.setattr(clock, "now", lambda: later)
     assert second.bounces(10) == 0, "the database's hour is not over"
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(update(limits).values(next_at=datetime.now(UTC) - timedelta(seconds=1)))
     assert (first.bounces(10), second.bounces(10)) == (1, 0)
     assert len(notices(store)) == 2
@@ -104,7 +104,7 @@ def test_two_processes_give_notice_once_in_an_hour_and_then_again(store, begin, 
 
 def test_a_time_that_a_wrong_clock_wrote_silences_nobody(store, begin):
     assert begin().bounces(10) == 1
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(update(limits).values(next_at=datetime.now(UTC) + timedelta(days=9)))
     assert begin().bounces(10) == 1
 

@@ -41,19 +41,19 @@ def take(store, message):
 
 
 def begin_anew(store):
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(events.delete())
         connection.execute(users.delete())
     list(import_users(store, [{"email": WHO, "email_key": WHO}]))
 
 
 def record(store):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return dict(connection.execute(select(users)).mappings().one())
 
 
 def rows(store, kind):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         query = select(events).where(events.c.kind == kind).order_by(events.c.id)
         return [dict(row) for row in connection.execute(query).mappings()]
 
@@ -120,7 +120,7 @@ def test_of_an_address_that_bounces_for_ever_the_newest_events_are_read(store, t
 def test_events_of_an_older_version_are_judged_by_their_texts(store, take):
     begin_anew(store)
     take([event("away", 1), event("5.x.x", 2), event("spam", 3)], THREE)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         nothing = dict.fromkeys(("mentions_spam", "out_of_office", "permanent_status"))
         connection.execute(events.update().values(**nothing))
     with store.transaction() as transaction:

@@ -455,16 +455,16 @@ def test_another_policy_is_tried_with_the_right_to_read_and_users_rebuilt_with_t
     with closing(open_store(url, READ)) as store:
         require_schema(store)
         comparison = Comparison(live, other, mail.NOW, 5)
-        with store.reading() as connection:
+        with store.read_transaction() as connection:
             comparison.read(connection, since=None, report=lambda *_: None, found=lambda _: None)
         assert comparison.by_change.total() == 1
     grant(LOOK)
-    with closing(open_store(url, LOOK)) as store, store.reading() as connection:
+    with closing(open_store(url, LOOK)) as store, store.read_transaction() as connection:
         require_schema(store)
         assert differing(connection, other) == []
     grant(NEEDS)
     with closing(open_store(url, NEEDS)) as store, Survey(other, mail.NOW, 5) as survey:
-        with store.reading() as connection:
+        with store.read_transaction() as connection:
             survey.read(connection, lambda *_: None)
         assert list(rebuild(store, survey, other)) == [1]
         before = find_user(store, "a@b.c")

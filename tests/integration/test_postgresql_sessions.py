@@ -139,7 +139,7 @@ class TestEncodings:
         for ask in (store.revision, store.probe, lambda: ensure_schema(store, migrate=True)):
             with pytest.raises(Misconfigured, match=f"narrow has the encoding {encoding}"):
                 ask()
-        with pytest.raises(Misconfigured, match="ENCODING 'UTF8'"), store.writing():
+        with pytest.raises(Misconfigured, match="ENCODING 'UTF8'"), store.write_transaction():
             pass
 
     def test_whatever_encoding_the_environment_asks_for_texts_are_whole(
@@ -235,7 +235,7 @@ def test_a_row_quoted_by_the_server_is_not_in_the_error_message(database):
         END $$;
         CREATE TRIGGER refuse BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION refuse()
     """
-    with database.writing() as connection:
+    with database.write_transaction() as connection:
         connection.exec_driver_sql(quoting)
     with pytest.raises(Unavailable) as caught, database.transaction() as transaction:
         transaction._connection.execute(

@@ -30,7 +30,7 @@ def add_users(store, *addresses):
 
 
 def rows(store, table):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return connection.execute(table.select()).mappings().all()
 
 
@@ -103,7 +103,7 @@ def test_a_user_time_that_is_invalid_counts_as_missing(store, message, written):
     add_users(store, "jane@example.com")
     named = ("last_hard_bounce", "last_soft_bounce", "last_complaint", "paused_until")
     times = ", ".join(f"{name} = :written" for name in named)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(text(f"UPDATE users SET {times}"), {"written": written})
     bodies = [mail.bounce("jane@example.com"), mail.complaint("jane@example.com")]
     assert outcomes(run(store, message, *bodies)) == ["applied", "applied"]
@@ -302,7 +302,7 @@ def test_a_table_that_somebody_locks_blames_no_message_and_is_waited_for_once(
 
 
 def test_a_column_that_was_renamed_blames_no_message(store, message):
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql(
             "ALTER TABLE events RENAME COLUMN recipient_as_reported TO as_reported"
         )

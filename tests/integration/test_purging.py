@@ -33,7 +33,7 @@ from worker.store.users import import_users, remove_users
 from worker.timing import clock
 
 DAY = timedelta(days=1)
-STRANGER = "stranger@example.com"
+NO_USER = "stranger@example.com"
 
 
 DEFAULTS = Retention()
@@ -52,7 +52,7 @@ NEWEST = "newest@example.com"
 
 def with_newest(store):
     """Add an event: a purge keeps the newest of all, whatever its age."""
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(
             text(
                 "INSERT INTO events (dedupe_key, route_key, kind, recipient, recipient_as_reported,"
@@ -71,7 +71,7 @@ _numbers = itertools.count(1)
 
 
 def barred(store):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         query = "SELECT email_key, reason, until FROM do_not_mail"
         return sorted(map(tuple, connection.exec_driver_sql(query)))
 
@@ -81,14 +81,14 @@ def blocked(store):
 
 
 def count(store, table):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         others = f" WHERE recipient <> '{NEWEST}'" if table == "events" else ""
         return connection.exec_driver_sql(f"SELECT count(*) FROM {table}{others}").scalar_one()
 
 
 def forgotten(store):
     emptied(store)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         for table in ("kept_keys", "progress", "policy", "outbox"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
 
@@ -107,7 +107,7 @@ def forgotten(store):
     twice=st.booleans(),
     many=st.sampled_from([500, 0]),
 )
-def test_after_a_purge_whatever_is_seen_again_is_a_duplicate_and_nobody_s_answer_changes(
+def test_after_a_purge_whatever_arrives_again_is_a_duplicate_and_nobody_s_answer_changes(
     store, message, work, policy, days, ahead, twice, many
 ):
     """`many`: of an address with more events than so many all are judged at once."""
@@ -149,18 +149,18 @@ def test_old_events_of_a_user_go_and_their_keys_stay(store, message):
     assert handled.disposition == Delete(Outcome.DUPLICATE)
 
 
-def test_what_still_bars_a_stranger_or_a_user_stays(store, message):
+def test_what_still_bars_an_address_that_is_a_user_or_not_stays(store, message):
     list(import_users(store, rows([JANE]), Policy()))
-    bodies = [mail.complaint(STRANGER, feedback_id="s"), mail.complaint(JANE, feedback_id="j")]
-    bodies += [mail.bounce(STRANGER, feedback_id="b"), mail.bounce(JANE, feedback_id="c")]
+    bodies = [mail.complaint(NO_USER, feedback_id="s"), mail.complaint(JANE, feedback_id="j")]
+    bodies += [mail.bounce(NO_USER, feedback_id="b"), mail.bounce(JANE, feedback_id="c")]
     process([message(body) for body in bodies], store, Policy())
     work = purge(store, Policy(), mail.NOW + 300 * DAY)
     assert (count(store, "events"), work.kept) == (2, 2)
-    assert {key for key, *_ in barred(store)} == {STRANGER, JANE}
+    assert {key for key, *_ in barred(store)} == {NO_USER, JANE}
     remove_users(store, [JANE])
-    assert blocked(store) == [JANE, STRANGER], "who complained is not mailed as a stranger either"
+    assert blocked(store) == [JANE, NO_USER], "who complained is not mailed as a stranger either"
     list(import_users(store, rows([JANE]), Policy()))
-    assert blocked(store) == [JANE, STRANGER]
+    assert blocked(store) == [JANE, NO_USER]
 
 
 def filled(store, message, people, each=2):
@@ -168,10 +168,10 @@ def filled(store, message, people, each=2):
     names = [f"p{number}@example.com" for number in range(people)]
     list(import_users(store, rows(names[::2]), Policy()))
     bodies = [
-        mail.complaint(name, feedback_id=f"c{turn}-{name}", message_id=f"c{turn}-{name}")
-        if number % 10 == turn
-        else mail.bounce(name, feedback_id=f"f{turn}-{name}", message_id=f"m{turn}-{name}")
-        for turn in range(each)
+        mail.complaint(name, feedback_id=f"c{step}-{name}", message_id=f"c{step}-{name}")
+        if number % 10 == step
+        else mail.bounce(name, feedback_id=f"f{step}-{name}", message_id=f"m{step}-{name}")
+        for step in range(each)
         for number, name in enumerate(names)
     ]
     for start in range(0, len(bodies), 100):
@@ -229,7 +229,7 @@ def test_a_kill_at_any_moment_leaves_each_event_or_both_its_keys(store, store_ur
         process_.kill()
         kills += process_.wait() == -signal.SIGKILL
         process_.stdout.close()
-        with store.reading() as connection:
+        with store.read_transaction() as connection:
             query = "SELECT count(*) FROM kept_keys"
             kept = connection.exec_driver_sql(query).scalar_one()
         assert count(store, "events") == len(bodies) - kept / 2
@@ -276,7 +276,7 @@ def test_an_event_that_a_quarantined_message_needs_stays_and_so_do_its_keys(stor
         transaction.quarantine("dead", message(body), DeadLetter(Reason.UNKNOWN_RECIPIENT, ""))
     purge(store, Policy(), mail.NOW + 300 * DAY)
     assert count(store, "events") == 2
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql("DELETE FROM quarantine")
     purge(store, Policy(), mail.NOW + 308 * DAY)
     assert (count(store, "events"), count(store, "kept_keys")) == (0, 4)
@@ -311,7 +311,7 @@ def test_no_kept_key_holds_an_address(store, message):
     bodies.append(mail.bounce(JANE, feedback_id="", message_id=""))
     process([message(body) for body in bodies], store, Policy())
     purge(store, Policy(), mail.NOW + 300 * DAY)
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         kept = connection.exec_driver_sql("SELECT key FROM kept_keys").scalars().all()
     assert len(kept) >= 9
     assert all(re.fullmatch("[0-9a-f]{24}|[0-9a-f]{40}", key) for key in kept)
@@ -340,14 +340,14 @@ def test_a_new_database_announces_nothing(store, message):
 def test_of_finished_notices_the_message_goes_first_and_the_rest_with_the_events(store, message):
     policy = Policy(notify=(SLACK,), notices_with_json=10)
     process([message(mail.bounce(JANE, feedback_id=name)) for name in "abc"], store, policy)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(
             text(
                 "UPDATE outbox SET state = 'delivered', finished_at = :at WHERE id < 3"
             ).bindparams(bindparam("at", mail.NOW, type_=Moment()))
         )
     purge(store, policy, mail.NOW + 15 * DAY)
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         query = "SELECT payload FROM outbox ORDER BY id"
         *done, waits = map(json.loads, connection.exec_driver_sql(query).scalars())
     assert all("message" not in payload for payload in done)

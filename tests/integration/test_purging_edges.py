@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from integration.test_folding import folded, records, rows
-from integration.test_purging import STRANGER, barred, blocked, count, purge, with_newest
+from integration.test_purging import NO_USER, barred, blocked, count, purge, with_newest
 from sqlalchemy import bindparam, text
 from support import mail
 from support.lanes import SLACK
@@ -16,7 +16,7 @@ from worker.core.model import Outcome, Reason
 from worker.core.policy import Policy
 from worker.core.retention import Announced, Retention, announced
 from worker.process import process
-from worker.store.purging import Faster, Pace, Purge, judging
+from worker.store.purging import Faster, Purge, Throttle, judging
 from worker.store.purging.events import EventsPurge
 from worker.store.purging.limits import Limits
 from worker.store.purging.writing import write
@@ -33,7 +33,7 @@ def arrived(store, message, body, at):
 
 
 def execute(store, query, **times):
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         bound = [bindparam(name, at, type_=Moment()) for name, at in times.items()]
         connection.execute(text(query).bindparams(*bound))
 
@@ -42,14 +42,14 @@ def test_events_after_a_purge_of_all_others_are_a_part_of_the_record(store, mess
     list(import_users(store, rows([JANE]), Policy()))
     bodies = [mail.bounce(JANE, feedback_id=name, message_id=name) for name in "abc"]
     process([message(body) for body in bodies], store, Policy())
-    for turn in (1, 2):
-        work = Purge(store, USUAL, Policy(), mail.NOW + turn * 100 * DAY)
+    for step in (1, 2):
+        work = Purge(store, USUAL, Policy(), mail.NOW + step * 100 * DAY)
         work.announce(at_once=True)
         list(work.bites())
-        at = mail.NOW + turn * 101 * DAY
+        at = mail.NOW + step * 101 * DAY
         for body in (
-            mail.bounce(JANE, feedback_id=f"n{turn}", message_id=f"n{turn}", at=at.isoformat()),
-            mail.complaint(JANE, feedback_id=f"m{turn}", message_id=f"m{turn}", at=at.isoformat()),
+            mail.bounce(JANE, feedback_id=f"n{step}", message_id=f"n{step}", at=at.isoformat()),
+            mail.complaint(JANE, feedback_id=f"m{step}", message_id=f"m{step}", at=at.isoformat()),
         ):
             assert arrived(store, message, body, at) == Delete(Outcome.APPLIED)
         assert folded(store, Policy()) == records(store)
@@ -76,7 +76,7 @@ def test_an_effect_whose_removal_is_logged_stays_until_that_goes(store, message)
 def test_keys_outlive_a_clock_that_is_years_ahead(store, message):
     body = mail.bounce(JANE)
     process([message(body)], store, Policy())
-    process([message(mail.complaint(STRANGER))], store, Policy())
+    process([message(mail.complaint(NO_USER))], store, Policy())
     now = mail.NOW + 91 * DAY
     purge(store, Policy(), now)
     assert count(store, "kept_keys") == 2
@@ -99,7 +99,7 @@ def test_only_finished_effects_with_a_message_count_as_old_messages(store, messa
     list(work.bites())
     assert work.removed["messages"] == 2
     assert work.targets()["messages"].rows == 0
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         payloads = connection.exec_driver_sql("SELECT payload FROM outbox").scalars().all()
     assert [("message" in json.loads(payload)) for payload in payloads] == [False, False]
 
@@ -117,7 +117,7 @@ def test_of_two_purges_at_once_none_removes_what_the_other_relies_on(
 ):
     """Also if an address has so many events that the other remembers what must stay."""
     monkeypatch.setattr(judging, "MANY", many)
-    bodies = [mail.complaint(STRANGER, feedback_id=name, message_id=name) for name in "ab"]
+    bodies = [mail.complaint(NO_USER, feedback_id=name, message_id=name) for name in "ab"]
     process(
         [message(body) for body in [*bodies, mail.bounce(JOE, feedback_id="z", message_id="z")]],
         store,
@@ -130,18 +130,18 @@ def test_of_two_purges_at_once_none_removes_what_the_other_relies_on(
         batch = purge_.next_batch(1)
         plans.append(purge_.plan(batch, batch.rows, careful=False))
     assert [plan.ids for plan in plans] == [[1], [2]]
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         write(connection, plans[0])
-    with pytest.raises(Faster), store.writing() as connection:
+    with pytest.raises(Faster), store.write_transaction() as connection:
         write(connection, plans[1])
-    assert sum(bite.rows for bite in other.bites(Pace())) == 0, "planned anew"
-    assert blocked(store) == [STRANGER]
+    assert sum(bite.rows for bite in other.bites(Throttle())) == 0, "planned anew"
+    assert blocked(store) == [NO_USER]
 
 
 def test_a_dry_run_counts_as_the_purge_does(store, message):
     bodies = []
     for name in ("first", "second"):
-        bodies.append(mail.complaint(STRANGER, feedback_id=name, message_id=name))
+        bodies.append(mail.complaint(NO_USER, feedback_id=name, message_id=name))
         bodies += [
             mail.bounce(JOE, feedback_id=f"{name}{n}", message_id=f"{name}{n}")
             for n in range(1_000)
@@ -156,7 +156,7 @@ def test_a_dry_run_counts_as_the_purge_does(store, message):
     assert count(store, "events") == before
     done = purge(store, Policy(), mail.NOW + 300 * DAY)
     assert done.removed["events"] == would
-    assert blocked(store) == [STRANGER]
+    assert blocked(store) == [NO_USER]
 
 
 def test_the_newest_event_of_all_stays_until_the_next_arrives(store, message):
@@ -170,7 +170,7 @@ def test_the_newest_event_of_all_stays_until_the_next_arrives(store, message):
     work = Purge(store, USUAL, Policy(), mail.NOW + 300 * DAY)
     work.announce(at_once=True)
     list(work.bites())
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         left = connection.exec_driver_sql("SELECT recipient FROM events").scalars().all()
     assert left == [JOE]
 
@@ -244,34 +244,34 @@ def test_an_announcement_of_a_clock_that_was_ahead_begins_anew():
 
 def test_however_slow_a_disk_is_a_bite_has_a_hundred_rows():
     """A commit takes as long for fewer."""
-    pace = Pace()
+    throttle = Throttle()
     for _ in range(10):
-        pace._note(pace.rows, 0.01, 1.0)
-    assert pace.rows == 100
+        throttle._note(throttle.rows, 0.01, 1.0)
+    assert throttle.rows == 100
 
 
 def test_a_bite_whose_statements_take_long_is_followed_by_smaller_ones():
-    pace = Pace()
+    throttle = Throttle()
     for _ in range(20):
-        pace._note(pace.rows, pace.rows * 0.00005, pace.rows * 0.00005 + 0.005)
-    assert 150 <= pace.rows <= 170, "8 ms"
+        throttle._note(throttle.rows, throttle.rows * 0.00005, throttle.rows * 0.00005 + 0.005)
+    assert 150 <= throttle.rows <= 170, "8 ms"
 
 
 def test_now_and_then_a_slow_bite_makes_the_others_no_smaller():
     """Others keep the machine busy: smaller bites would take as long, and be many more."""
-    pace = Pace()
+    throttle = Throttle()
     for number in range(40):
         is_held_up = number % 3 == 0
-        seconds = 0.06 if is_held_up else pace.rows * 0.00001
-        pace._note(pace.rows, seconds, seconds + 0.01)
-    assert pace.rows > 200
+        seconds = 0.06 if is_held_up else throttle.rows * 0.00001
+        throttle._note(throttle.rows, seconds, seconds + 0.01)
+    assert throttle.rows > 200
 
 
 def test_the_bounce_without_which_a_refusal_would_pause_stays(store, message):
-    process([message(mail.bounce(STRANGER, feedback_id="a", message_id="a"))], store, Policy())
+    process([message(mail.bounce(NO_USER, feedback_id="a", message_id="a"))], store, Policy())
     at = mail.NOW + 299 * DAY
     refused = mail.bounce(
-        STRANGER, feedback_id="b", message_id="b", subtype="Suppressed", at=at.isoformat()
+        NO_USER, feedback_id="b", message_id="b", subtype="Suppressed", at=at.isoformat()
     )
     arrived(store, message, refused, at)
     before = barred(store)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from integration.test_folding import folded, records, rows
-from integration.test_purging import STRANGER, barred, blocked, count, purge, with_newest
+from integration.test_purging import NO_USER, barred, blocked, count, purge, with_newest
 from sqlalchemy import Engine, event
 from support import mail
 from support.policies import JANE
@@ -14,7 +14,7 @@ from worker.core.model import Outcome
 from worker.core.policy import Policy
 from worker.process import process
 from worker.store import recorded
-from worker.store.purging import Pace, batches, planning
+from worker.store.purging import Throttle, batches, planning
 from worker.store.purging import events as sweep
 from worker.store.purging.events import EventsPurge
 from worker.store.purging.limits import Limits
@@ -25,7 +25,7 @@ NOW = mail.NOW + 300 * DAY
 MANY = 1_200
 
 
-class Slow(Pace):
+class Slow(Throttle):
     """Of a disk on which bites stay small."""
 
     def __init__(self, rows=20):
@@ -44,7 +44,7 @@ def handle(store, message, bodies, at=mail.NOW):
 
 
 def bounces(who, number, name="b", **changes):
-    ids = [f"{name}{turn}" for turn in range(number)]
+    ids = [f"{name}{step}" for step in range(number)]
     return [mail.bounce(who, feedback_id=id_, message_id=id_, **changes) for id_ in ids]
 
 
@@ -52,12 +52,12 @@ def complaint(who, name):
     return mail.complaint(who, feedback_id=name, message_id=name)
 
 
-def swept(store, pace, now=NOW, policy=None):
+def swept(store, throttle, now=NOW, policy=None):
     with_newest(store)
     limits = Limits(cutoff=now - 90 * DAY, now=now, keys=400 * DAY)
     work = EventsPurge(store, policy or Policy(), limits)
     work.begin()
-    for _ in work.bites(pace):
+    for _ in work.bites(throttle):
         pass
     return work
 
@@ -78,13 +78,13 @@ def read(monkeypatch):
 
 
 def test_the_events_of_an_address_are_read_a_few_times_however_many_it_has(store, message, read):
-    bodies = [complaint(STRANGER, f"c{turn}") for turn in range(MANY)]
+    bodies = [complaint(NO_USER, f"c{step}") for step in range(MANY)]
     handle(store, message, bodies)
     read.clear()
     work = swept(store, Slow())
     assert len(read) < 5 * MANY
     assert (count(store, "events"), work.kept) == (1, 1)
-    assert blocked(store) == [STRANGER]
+    assert blocked(store) == [NO_USER]
 
 
 def test_so_are_those_of_a_user_of_whom_an_event_stays(store, message, read):
@@ -123,11 +123,11 @@ def test_by_a_policy_with_a_memory_they_are_not_read_for_each_batch(
     assert folded(store, WITH_MEMORY) == records(store) != before
 
 
-def test_of_many_refusals_a_single_old_one_stays(store, message):
+def test_of_many_refusals_a_single_old_refusal_stays(store, message):
     """Without it, the first that is left would pause."""
-    old = bounces(STRANGER, 300, "o", subtype="Suppressed")
+    old = bounces(NO_USER, 300, "o", subtype="Suppressed")
     at = NOW - DAY
-    new = bounces(STRANGER, MANY, "n", subtype="Suppressed", at=at.isoformat())
+    new = bounces(NO_USER, MANY, "n", subtype="Suppressed", at=at.isoformat())
     handle(store, message, old)
     handle(store, message, new, at)
     before = barred(store)
@@ -137,11 +137,11 @@ def test_of_many_refusals_a_single_old_one_stays(store, message):
 
 
 def test_what_stays_of_many_stays_in_the_next_sweep(store, message):
-    handle(store, message, [complaint(STRANGER, "c"), *bounces(STRANGER, MANY)])
-    handle(store, message, [complaint(STRANGER, "d")])
+    handle(store, message, [complaint(NO_USER, "c"), *bounces(NO_USER, MANY)])
+    handle(store, message, [complaint(NO_USER, "d")])
     for _ in range(2):
         assert swept(store, Slow()).kept == 1
-        assert blocked(store) == [STRANGER]
+        assert blocked(store) == [NO_USER]
 
 
 @pytest.mark.parametrize("killed_after", [1, 5, 30])
@@ -149,7 +149,7 @@ def test_a_purge_that_ends_on_the_way_has_unblocked_nobody(store, message, kille
     handle(
         store,
         message,
-        [complaint(STRANGER, "c"), *bounces(STRANGER, MANY // 2), complaint(STRANGER, "d")],
+        [complaint(NO_USER, "c"), *bounces(NO_USER, MANY // 2), complaint(NO_USER, "d")],
     )
     with_newest(store)
     limits = Limits(cutoff=NOW - 90 * DAY, now=NOW, keys=400 * DAY)
@@ -159,9 +159,9 @@ def test_a_purge_that_ends_on_the_way_has_unblocked_nobody(store, message, kille
     for _ in range(killed_after):
         next(bites)
     bites.close()
-    assert blocked(store) == [STRANGER]
+    assert blocked(store) == [NO_USER]
     swept(store, Slow())
-    assert (blocked(store), count(store, "events")) == ([STRANGER], 1)
+    assert (blocked(store), count(store, "events")) == ([NO_USER], 1)
 
 
 def test_events_that_arrive_while_many_go_are_counted_and_stay(store, message):
@@ -171,32 +171,32 @@ def test_events_that_arrive_while_many_go_are_counted_and_stay(store, message):
     limits = Limits(cutoff=NOW - 90 * DAY, now=NOW, keys=400 * DAY)
     work = EventsPurge(store, Policy(), limits)
     work.begin()
-    for turn, _ in enumerate(work.bites(Slow(100))):
-        handle(store, message, bounces(JANE, 1, f"new{turn}-", at=NOW.isoformat()), NOW)
-    assert turn > 5
-    assert count(store, "events") == 1 + turn + 1
+    for step, _ in enumerate(work.bites(Slow(100))):
+        handle(store, message, bounces(JANE, 1, f"new{step}-", at=NOW.isoformat()), NOW)
+    assert step > 5
+    assert count(store, "events") == 1 + step + 1
     assert folded(store, Policy()) == records(store)
     assert blocked(store) == [JANE]
 
 
 @pytest.mark.parametrize("complaints", [0, 1])
-def test_a_user_that_is_imported_between_the_bites_of_a_page_keeps_its_record(
+def test_a_user_that_is_imported_between_the_bites_of_a_batch_keeps_its_record(
     store, message, complaints
 ):
-    of_complaints = [complaint(STRANGER, "c")] * complaints
-    handle(store, message, [*of_complaints, *bounces(STRANGER, 200)])
+    of_complaints = [complaint(NO_USER, "c")] * complaints
+    handle(store, message, [*of_complaints, *bounces(NO_USER, 200)])
     with_newest(store)
     limits = Limits(cutoff=NOW - 90 * DAY, now=NOW, keys=400 * DAY)
     work = EventsPurge(store, Policy(), limits)
     work.begin()
     bites = work.bites(Slow())
     next(bites)
-    list(import_users(store, rows([STRANGER]), Policy()))
+    list(import_users(store, rows([NO_USER]), Policy()))
     for _ in bites:
         pass
-    handle(store, message, bounces(STRANGER, 1, "new", at=NOW.isoformat()), NOW)
+    handle(store, message, bounces(NO_USER, 1, "new", at=NOW.isoformat()), NOW)
     assert folded(store, Policy()) == records(store)
-    assert blocked(store) == [STRANGER] * complaints
+    assert blocked(store) == [NO_USER] * complaints
 
 
 def test_all_events_of_a_user_are_counted_once_and_not_for_each_bite(store, message):
@@ -221,7 +221,7 @@ def test_all_events_of_a_user_are_counted_once_and_not_for_each_bite(store, mess
 def test_earlier_events_that_stayed_are_a_part_of_the_record(store, message):
     """A sweep goes on where the last one ended; an event that stayed there is not read again."""
     list(import_users(store, rows([JANE]), Policy()))
-    handle(store, message, [complaint(JANE, "c"), *bounces(STRANGER, 1, "x")])
+    handle(store, message, [complaint(JANE, "c"), *bounces(NO_USER, 1, "x")])
     purge(store, Policy(), NOW)
     at = NOW - 89 * DAY
     handle(store, message, bounces(JANE, 1, "b", at=at.isoformat()), at)

@@ -32,7 +32,7 @@ def users_of(store):
 
 def surveyed(store, policy):
     survey = Survey(policy, NOW, 20)
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         survey.read(connection, lambda *_: None)
     return survey
 
@@ -92,7 +92,7 @@ def test_a_rebuild_equals_what_the_policy_made_of_the_same_mail_row_by_row(
     received = [message(body, received_at=NOW) for body in bodies]
 
     def live(with_policy):
-        with store.writing() as connection:
+        with store.write_transaction() as connection:
             for table in ("events", "users", "imported_users"):
                 connection.exec_driver_sql(f"DELETE FROM {table}")
         imported(store, *people)
@@ -125,7 +125,7 @@ def test_reinstatements_imports_and_what_was_set_by_hand_stay(store, message):
     taken_in(store, message, Policy(), bounce("old@b.c", 3, type="Transient"))
     imported(store, "vip@b.c")
     taken_in(store, message, Policy(), bounce("vip@b.c", 3, type="Undetermined"))
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql(
             "UPDATE users SET auto_block_spam = true WHERE email_key = 'vip@b.c'"
         )
@@ -170,7 +170,7 @@ def test_what_was_set_by_hand_stays_though_events_are_on_record_that_did_not_set
             imported(store, JANE)
         else:
             taken_in(store, message, policy, body)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(update(users).where(users.c.email_key == JANE).values(**by_hand))
     rebuilt(store, policy)
     assert by_hand.items() <= find_user(store, JANE).items()
@@ -191,7 +191,7 @@ def test_a_user_whose_events_were_deleted_is_refused_and_stays_as_it_was(store, 
     imported(store, JANE, JOE, "gone@b.c")
     bodies = [bounce(JANE, 9), bounce(JANE, 2), bounce(JOE, 2), bounce("gone@b.c", 2)]
     taken_in(store, message, Policy(), *bodies)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql(
             f"DELETE FROM events WHERE recipient = 'gone@b.c' OR id IN "
             f"(SELECT min(id) FROM events WHERE recipient = '{JANE}')"
@@ -211,7 +211,7 @@ def test_a_policy_that_spares_faults_refuses_users_with_bounces_from_before_faul
 ):
     imported(store, JANE)
     taken_in(store, message, Policy(), bounce(JANE, 2))
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql("UPDATE events SET fault = ''")
     survey = rebuilt(store, Policy(hard_bounce_pause=DAY, spare_faults=frozenset({"sender"})))
     assert survey.refused == {Unknown.FAULT: 1}
@@ -225,7 +225,7 @@ def test_what_workers_write_meanwhile_is_not_lost(store, message):
     policy = Policy(hard_bounce_pause=20 * DAY)
     survey = surveyed(store, policy)
     taken_in(store, message, policy, bounce(JANE, 1), bounce(JOE, 12))
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql("DELETE FROM users WHERE email_key = 'kim@b.c'")
     assert list(rebuild(store, survey, policy)) == [3]
     survey.__exit__()

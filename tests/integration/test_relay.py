@@ -49,7 +49,7 @@ def enqueue(store, message, count=1, policy=WITH_NOTICES, **more):
 
 
 def rows(store, table=outbox):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return [dict(row) for row in connection.execute(table.select()).mappings()]
 
 
@@ -61,7 +61,7 @@ def states(store):
 
 
 def make_due(store):
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(outbox.update().values(due_at=NOW))
         connection.execute(limits.update().values(next_at=NOW))
 
@@ -365,7 +365,7 @@ def test_nobody_reads_a_level_while_another_is_about_to_change_it(store):
     take_slot(store, account)
     waits = []
     other = threading.Thread(target=lambda: waits.append(take_slot(store, account)))
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         lock(connection, account, moment(connection))
         other.start()
         other.join(0.3)
@@ -378,7 +378,7 @@ def test_a_row_that_somebody_is_just_settling_holds_nobody_up(store, message):
     if store.place.endswith(".db"):
         pytest.skip("one at a time writes to a SQLite file")
     enqueue(store, message, 2)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(outbox.update().where(outbox.c.id == 1).values(last_error="x"))
         assert [effect.id for effect in Outbox(store).claim(SLACK, FAST).effects] == [2]
 
@@ -456,13 +456,13 @@ def test_a_success_does_not_shorten_a_wait_that_slack_requested_from_another(sto
     second = outbox_.claim(SLACK, FAST)
     outbox_.postponed(second, "429", 120, nothing_enqueued)
     outbox_.delivered(first)
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         (level,) = connection.execute(limits.select()).mappings()
     assert (level["next_at"] - datetime.now(UTC)).total_seconds() > 100
 
 
 def make_due_again(store):
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(limits.update().values(next_at=NOW))
 
 
@@ -526,7 +526,7 @@ def unit_of(message):
 @pytest.mark.parametrize("odd", [{"kind": "telegram"}, {"summary": "{}"}])
 def test_a_row_of_another_program_is_parked_and_ends_no_thread(store, message, odd):
     enqueue(store, message, 2)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(outbox.update().where(outbox.c.id == 1).values(**odd))
     with capture_logs() as output:
         relay = deliver(store, Sender())
@@ -565,7 +565,7 @@ def test_looks_at_a_blocked_far_side_use_up_no_tries(store, message):
 
 def test_an_effect_that_kills_every_worker_is_parked_in_the_end_and_reported(store, message):
     enqueue(store, message)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(outbox.update().values(attempts=30))
     sender = Sender()
     deliver(store, sender)
@@ -595,7 +595,7 @@ TOMORROW = datetime.now(UTC) + timedelta(days=1)
 
 def test_what_was_put_off_by_a_clock_that_is_set_back_since_is_due(store, message):
     enqueue(store, message)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(outbox.update().values(due_at=TOMORROW))
     deliver(store, Sender())
     assert states(store) == {"delivered": 1}
@@ -604,7 +604,7 @@ def test_what_was_put_off_by_a_clock_that_is_set_back_since_is_due(store, messag
 def test_a_slot_of_a_clock_that_was_set_back_is_not_waited_for(store):
     account = volumes.RateLimit(name="suppression:test", per_second=1)
     take_slot(store, account)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(limits.update().values(next_slot=TOMORROW))
     assert [take_slot(store, account) for _ in range(2)] == pytest.approx([0, 1], abs=0.5)
 
@@ -613,7 +613,7 @@ def test_a_blocked_lane_is_looked_at_again_though_the_clock_is_set_back(store, m
     enqueue(store, message)
     outbox_ = Outbox(store)
     outbox_.blocked(outbox_.claim(SLACK, FAST), "no_service")
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(limits.update().values(next_at=TOMORROW))
     assert len(outbox_.claim(SLACK, FAST).effects) == 1
 
@@ -659,7 +659,7 @@ def test_no_look_at_the_outbox_reads_what_is_done(store, message):
         pytest.skip("PostgreSQL's planner goes by how many rows there are")
     enqueue(store, message)
     requested = []
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         event.listen(connection, "before_cursor_execute", lambda *a: requested.append(a[2:4]))
         claims.claim(connection, SLACK, FAST)
         statements = tuple(requested)
@@ -725,12 +725,12 @@ def test_an_idle_lane_wakes_at_once_after_an_outage_of_the_store(idle, store, me
 def test_a_failing_destination_is_probed_even_with_an_empty_outbox(idle, store):
     relay, _, _, health = idle
     blocked = limits.update().where(limits.c.name == FAST.name)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         lock(connection, FAST, moment(connection))
         connection.execute(blocked.values(blocked="no_service"))
     relay.start()
     wait_until(lambda: health.problems)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(blocked.values(blocked=None))
     wait_until(lambda: not health.problems)
 
@@ -739,7 +739,7 @@ def test_a_failing_destination_is_probed_even_with_an_empty_outbox(idle, store):
 def test_only_what_is_not_done_is_unfinished(store, message, state):
     assert not store.has_unfinished("slack")
     enqueue(store, message)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(outbox.update().values(state=state))
     assert store.has_unfinished("slack") is (state in {"waiting", "claimed", "parked"})
     assert not store.has_unfinished("suppression")

@@ -81,7 +81,7 @@ def test_all_scopes_have_names(store, record):
 
 def test_a_row_of_a_newer_program_keeps_no_worker_from_starting(store, record):
     record(account_event(), account_event("bolt"))
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql(
             "UPDATE account_events SET scope = 'dedicated_ip' WHERE tenant = 'bolt'"
         )

@@ -54,7 +54,7 @@ def deliver(store, message, who, at, policy):
 
 
 def folded(store, policy):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return {
             person.key: record(person.finished(folds[0].user))
             for person, folds in people(connection, lambda start: [Fold(start, policy)])
@@ -75,7 +75,7 @@ def bounce(who, days, **more):
 def test_it_decides_as_if_it_were_in_force_and_changes_nothing_of_the_users(
     store, message, work, live, other
 ):
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         for table in ("events", "users", "imported_users", "shadow_users"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
     imported(store)

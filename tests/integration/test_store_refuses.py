@@ -103,7 +103,7 @@ class Closed:
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_in_sqlite_the_guilty_message_is_set_aside_and_the_others_are_written(store, message):
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.exec_driver_sql(SQLITE)
     check_guilty(store, message)
 
@@ -126,7 +126,7 @@ def check_guilty(store, message):
     assert [item.received.message_id for item in aside] == ["message-18"]
     assert aside[0].disposition.reason is Reason.STORE_REFUSES
     assert Counter(type(result.disposition) for result in handled) == {Delete: 30, DeadLetter: 1}
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         found = connection.exec_driver_sql("SELECT count(*) FROM events").scalar_one()
     assert found == 30
 

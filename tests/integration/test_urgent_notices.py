@@ -59,7 +59,7 @@ def kinds(claim):
 
 
 def at(store, **values):
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(limits.update().values(**values))
 
 
@@ -147,7 +147,7 @@ def test_they_are_paid_back_and_others_go_out_separately_again(store, message):
         at(store, next_at=NOW)
     let_wait(store, 2)
     assert len(database.claim(SLACK, CHANNEL).effects) == 2, "in a digest, as nothing is left"
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         (level,) = connection.execute(limits.select()).mappings()
     at(store, next_at=NOW, refilled_at=level["refilled_at"] - timedelta(minutes=4))
     let_wait(store, 2)
@@ -160,7 +160,7 @@ def test_after_a_failed_try_it_is_still_before_the_others(store, message):
     database = Outbox(store)
     claim = database.claim(SLACK, CHANNEL)
     database.postponed(claim, "503", 1.0, lambda *_: ())
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(limits.update().values(next_at=NOW))
         connection.execute(outbox.update().where(outbox.c.kind == URGENT.value).values(
             due_at=NOW + timedelta(seconds=1)

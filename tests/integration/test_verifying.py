@@ -98,7 +98,7 @@ def notice_of(event):
 
 
 def kept(store):
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return [
             (row["verification"], row["verified_at"] is not None)
             for row in connection.execute(account_events.select()).mappings()

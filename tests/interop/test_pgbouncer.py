@@ -108,7 +108,7 @@ class TestOthersOnTheSamePool:
             for number in range(30):
                 commit(store, message, f"jane{number}@example.com")
                 store.figures()
-                with store.writing() as connection:
+                with store.write_transaction() as connection:
                     connection.execute(text("SELECT 1"))
                 assert [other.execute(f"SHOW {name}").fetchone() for name in names] == before
 

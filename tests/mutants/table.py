@@ -334,7 +334,7 @@ MUTANTS = [
         ),
         test=(
             "integration/test_purging.py::"
-            "test_after_a_purge_whatever_is_seen_again_is_a_duplicate_and_nobody_s_answer_changes"
+            "test_after_a_purge_whatever_arrives_again_is_a_duplicate_and_nobody_s_answer_changes"
         ),
         file="worker/store/purging/writing.py",
         function="write",

@@ -133,7 +133,7 @@ def counted(url: str, facts: dict[Fact, int]) -> None:
 
     store = open_store(url)
     ensure_schema(store, migrate=True)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(new_counts.insert().values(counts=encode_facts(facts)))
     store.close()
 

@@ -138,7 +138,7 @@ def test_a_person_who_is_only_named_in_the_mail_is_taken_out_of_it():
     assert not names_people(after, {JANE})
 
 
-def test_of_several_records_only_the_one_about_the_person_goes():
+def test_of_several_records_only_that_of_the_person_goes():
     records = [ses_message("bob@example.com"), ses_message(JANE), ses_message(JANE, "ann@x.org")]
     body = json.dumps({
         "Records": [{"EventSource": "aws:sns", "Sns": json.loads(envelope(text))} for text in records]
@@ -217,7 +217,7 @@ def test_a_message_that_spells_a_person_in_encoded_words_is_redacted(spelling):
     assert keys_of(after) == [key for key in keys_of(body) if key[2] != JUERGEN]
 
 
-def test_encoded_words_that_say_nothing_hide_nothing():
+def test_encoded_words_without_text_hide_nothing():
     for text in ("=?nope?Q?j?=", "=?utf-8?B?!?=", "=?utf-8?Q?=FF?=@example.com", "=?=?=?", "=?"):
         assert not names_any(text, [JUERGEN])
         assert hide_all(f"{text} {JUERGEN}", [JUERGEN]) == f"{text} ***@example.com"

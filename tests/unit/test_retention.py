@@ -118,11 +118,11 @@ class TestWhatMustStay:
     def complaint(self, id_, days_ago):
         return event(id_, days_ago, kind="complaint", type_="abuse", subtype=None)
 
-    def test_of_many_complaints_a_single_one(self):
+    def test_of_many_complaints_a_single_complaint(self):
         events = [self.complaint(id_, 300 - id_) for id_ in range(1, 20)]
         assert required(events, range(1, 20), Policy(), NOW) == {19}
 
-    def test_none_if_a_newer_one_bars(self):
+    def test_none_if_a_newer_event_bars(self):
         events = [self.complaint(1, 300), self.complaint(2, 10)]
         assert required(events, {1}, Policy(), NOW) == set()
 
@@ -200,12 +200,12 @@ class TestOfMany:
         ]
         stay = required_of_many(lambda: ((each, each.id in old) for each in given_), policy, NOW)
         goes = [] if stay is None else [id_ for id_ in old if id_ not in stay]
-        wanted = _answers(given_, policy, NOW)
+        expected = _answers(given_, policy, NOW)
         for number in range(len(goes) + 1):
             left = [each for each in given_ if each.id not in goes[:number]]
-            for before, after in zip(wanted, _answers(left, policy, NOW), strict=True):
+            for before, after in zip(expected, _answers(left, policy, NOW), strict=True):
                 assert after.reason or not before.reason, "unblocked on the way"
-        assert _answers(left, policy, NOW) == wanted
+        assert _answers(left, policy, NOW) == expected
 
     def test_of_a_complaint_among_many_bounces_only_that_stays(self):
         bar = event(1, 300, kind="complaint", type_="abuse", subtype=None)

@@ -318,7 +318,7 @@ class TestEntriesThatFail:
         assert output[0]["error"] == f"SQS failed each of 3 entries of DeleteMessageBatch: {code}"
         assert settler.most == 10
 
-    def test_one_by_one_they_count_until_one_succeeds(
+    def test_each_alone_they_count_until_a_delete_succeeds(
         self, make, fail, autoscaler, message, stopping
     ):
         settler = make()
@@ -343,7 +343,7 @@ class TestEntriesThatFail:
             settler.settle(self.applied(message, 10))
         assert not autoscaler.halted
 
-    def test_after_that_one_is_received_at_a_time_until_one_is_deleted(
+    def test_after_that_a_single_message_is_received_at_a_time_until_a_message_is_deleted(
         self, make, queue, fail, autoscaler, message
     ):
         """Expired handles prove nothing, and a new handle costs a receive."""
@@ -384,7 +384,7 @@ class TestSentTogether:
 
         queue.send_dead_letters = send
 
-    def test_what_is_confirmed_is_deleted_before_others_are_sent_one_by_one(
+    def test_what_is_confirmed_is_deleted_before_others_are_sent_singly(
         self, make, queue, counters, message
     ):
         """A kill meanwhile would leave a copy of each that is sent and not deleted."""
@@ -398,7 +398,7 @@ class TestSentTogether:
         ]
         assert counters.as_dict()["dead_lettered"] == 4
 
-    def test_after_one_could_not_be_sent_the_others_of_its_call_are_tried_once(
+    def test_after_a_dead_letter_could_not_be_sent_the_others_of_its_call_are_tried_once(
         self, make, queue, message
     ):
         sent = []
@@ -413,7 +413,7 @@ class TestSentTogether:
         deleted = [names for call, names in queue.calls if call == "delete"]
         assert deleted == [["message-2", "message-4", "message-6"]]
 
-    def test_nothing_is_sent_while_the_lease_of_one_has_ended(self, make, queue, message):
+    def test_nothing_is_sent_while_the_lease_of_a_message_has_ended(self, make, queue, message):
         """Another receiver may hold it by now, and would send it, too."""
         late = replace(message("late"), lease_until=clock.now())
         make().settle([Handled(late, WHY), Handled(message("nonsense"), WHY)])

@@ -134,13 +134,13 @@ class TestWhatIsSigned:
         del body[name]
         assert not passes(json.dumps(body), REQUIRE)
 
-    def test_a_subject_that_was_added_or_taken_away_is_wrong(self):
+    def test_a_subject_that_was_added_or_removed_is_wrong(self):
         assert is_wrong(changed(signed(BOUNCE), Subject="new"))
         body = json.loads(signed(BOUNCE, Subject="there"))
         del body["Subject"]
         assert is_wrong(json.dumps(body))
 
-    def test_one_signed_text_cannot_be_cut_into_other_values(self):
+    def test_a_signed_text_cannot_be_cut_into_other_values(self):
         text = "A\nMessageId\nX"
         body = json.loads(signed(text))
         cut = body | {"Message": "A", "MessageId": f"X\nMessageId\n{body['MessageId']}"}
@@ -276,7 +276,7 @@ class TestWhereCertificatesMayBe:
         assert origin_of(topic) is None
         assert is_wrong(signed(BOUNCE, topic=topic))
 
-    def test_a_region_that_aws_does_not_have_is_not_asked(self):
+    def test_a_region_that_aws_does_not_have_gets_no_request(self):
         def never(*_):
             raise AssertionError("nothing may be fetched")
 
@@ -331,14 +331,14 @@ class TestModes:
 
 
 class TestTheOutermostEnvelopeCounts:
-    def test_a_right_envelope_inside_does_not_help_a_wrong_one(self):
+    def test_a_right_envelope_inside_does_not_help_a_wrong_envelope(self):
         assert is_wrong(mail.enveloped(signed(BOUNCE)), AUTO)
         assert is_wrong(mail.enveloped(signed(BOUNCE)), REQUIRE)
 
-    def test_a_wrong_envelope_inside_a_right_one_does_not_matter(self):
+    def test_a_wrong_envelope_inside_a_right_envelope_does_not_matter(self):
         assert passes(signed(mail.enveloped(BOUNCE)), REQUIRE)
 
-    def test_a_right_envelope_inside_an_unsigned_one_does_not_help(self):
+    def test_a_right_envelope_inside_an_unsigned_envelope_does_not_help(self):
         outer = {"Type": "Notification", "TopicArn": mail.TOPIC, "Message": signed(BOUNCE)}
         assert is_wrong(json.dumps(outer), REQUIRE)
 
@@ -416,7 +416,7 @@ class TestWithoutACertificate:
     def unreachable(*_):
         raise Failed("it cannot be reached")
 
-    def test_auto_processes_the_message_as_an_unsigned_one(self):
+    def test_auto_processes_the_message_as_unsigned(self):
         assert passes(signed(BOUNCE), AUTO, verifier(self.unreachable))
 
     def test_require_gives_it_back_with_an_error_that_blames_no_message(self):
@@ -436,7 +436,7 @@ class TestWithoutACertificate:
         assert handled.met_an_outage
 
     @pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov", "aws-iso-f"])
-    def test_a_region_of_another_partition_is_not_asked(self, partition):
+    def test_a_region_of_another_partition_gets_no_request(self, partition):
         def never(*_):
             raise AssertionError("nothing may be fetched")
 
@@ -449,7 +449,7 @@ class TestWithoutACertificate:
         assert is_wrong(signed(BOUNCE, SigningCertURL=url), REQUIRE)
         assert passes(signed(BOUNCE, SigningCertURL=url), AUTO)
 
-    def test_so_many_unknown_names_are_asked_for_and_no_more(self):
+    def test_so_many_unknown_names_are_requested_and_no_more(self):
         requested = []
 
         def obtain(origin, url):

@@ -14,7 +14,7 @@ from worker.aws.trust import ca_bundle, public_bundle, stand_in
 from worker.core.acceptance import Acceptance, Verify
 from worker.core.errors import Misconfigured
 from worker.settings import Settings
-from worker.signatures.certificates import Certificates, Key, Troubles
+from worker.signatures.certificates import Certificates, Key, Problems
 from worker.signatures.errors import Failed
 from worker.signatures.fetching import fetch
 from worker.signatures.origins import Origin
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 def make_verifier(
-    settings: Settings, troubles: Troubles, skew: ClockSkew | None = None
+    settings: Settings, problems: Problems, skew: ClockSkew | None = None
 ) -> Verifier:
     """Make a verifier; nothing is fetched yet.
 
@@ -45,7 +45,7 @@ def make_verifier(
     with suppress(Misconfigured):  # to replay what is in quarantine, no region is needed
         own = region_of(settings)
     return Verifier(
-        Certificates(partial(obtain, wall=wall), troubles, wall=wall),
+        Certificates(partial(obtain, wall=wall), problems, wall=wall),
         is_region=lambda region: region == own or is_region_of("sns", region),
         own_region=own,
         stand_in=stand_in(settings.queue.url or "", os.environ),

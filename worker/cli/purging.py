@@ -142,7 +142,7 @@ def _figures(work: "Purge", targets: "dict[str, Target]", removed: Counter[str])
             }
             for name, target in targets.items()
         },
-        "longest_commit_s": round(work.pace.longest, 4),
+        "longest_commit_s": round(work.throttle.longest, 4),
     }
 
 

@@ -240,7 +240,7 @@ class _Redaction:
 
     def _of_list(self, entries: list[Any]) -> Any:
         """Leave out entries that are the people, and messages about nobody else."""
-        rest = [self._of(entry) for entry in entries if not self._is_one(entry)]
+        rest = [self._of(entry) for entry in entries if not self._is_person(entry)]
         kept = [entry for entry in rest if entry is not _GONE]
         return kept if kept or not rest else _GONE
 
@@ -258,7 +258,7 @@ class _Redaction:
                 after.pop(name, None)
         return after
 
-    def _is_one(self, entry: Any) -> bool:
+    def _is_person(self, entry: Any) -> bool:
         reported = entry.get("emailAddress") if isinstance(entry, dict) else entry
         if not isinstance(reported, str) or len(reported) > LONGEST_REPORTED:
             return False

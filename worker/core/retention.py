@@ -140,14 +140,14 @@ def required(
     `events`: all on record of the address, in the order of ids. Without the others the answer for
     the address is what it was: as for a stranger, and as for the user that it may become.
     """
-    wanted = _answers(events, policy, now)
+    expected = _answers(events, policy, now)
     rest = [event for event in events if event.id not in old]
-    if _answers(rest, policy, now) == wanted:
+    if _answers(rest, policy, now) == expected:
         return set()
     candidates = [event for event in events if event.id in old and _may_bar(event)]
     for candidate in reversed(candidates[-MOST_TRIED:]):
         kept = sorted((*rest, candidate), key=lambda event: event.id)
-        if _answers(kept, policy, now) == wanted:
+        if _answers(kept, policy, now) == expected:
             return {candidate.id}
     return set(old)
 
@@ -163,15 +163,15 @@ class _Answers:
     """
 
     def __init__(self, policy: Policy) -> None:
-        self._stranger, self._user = Fold(empty_user(""), policy), Fold(empty_user(""), policy)
+        self._no_user, self._user = Fold(empty_user(""), policy), Fold(empty_user(""), policy)
 
     def add(self, event: Recorded) -> None:
         if event.kind != REINSTATEMENT:
-            self._stranger.add(event)
+            self._no_user.add(event)
         self._user.add(event)
 
     def at(self, now: datetime) -> tuple[Bar, Bar]:
-        return bar_of(self._stranger.user, now), bar_of(self._user.user, now)
+        return bar_of(self._no_user.user, now), bar_of(self._user.user, now)
 
 
 def _answers(events: Iterable[Recorded], policy: Policy, now: datetime) -> tuple[Bar, Bar]:
@@ -228,14 +228,14 @@ def required_of_many(
             bounces = bounces or (event.kind == Kind.BOUNCE and not refused)
         else:
             rest.add(event)
-    wanted = whole.at(now)
-    if any(bar.reason for bar in wanted) and (lifts or (bounces and refusals)):
+    expected = whole.at(now)
+    if any(bar.reason for bar in expected) and (lifts or (bounces and refusals)):
         return None
-    if rest.at(now) == wanted:
+    if rest.at(now) == expected:
         return frozenset()
     tried = [(ids, _Answers(policy)) for ids in likely.sets()]
     for event, is_old in read():
         for ids, answers in tried:
             if not is_old or event.id in ids:
                 answers.add(event)
-    return next((ids for ids, answers in tried if answers.at(now) == wanted), None)
+    return next((ids for ids, answers in tried if answers.at(now) == expected), None)

@@ -80,7 +80,7 @@ class Purger:
         purge = Purge(self._store, retention, policy, now, removals_kept=within)
         purge.announce()
         if purge.is_announcing:
-            self._tell(purge.targets())
+            self._announce(purge.targets())
         try:
             with closing(purge.bites()) as bites:
                 for bite in bites:
@@ -96,10 +96,10 @@ class Purger:
                 "purge.finished",
                 **{name: count for name, count in purge.removed.items() if count},
                 kept=purge.kept,
-                longest_commit_seconds=round(purge.pace.longest, 4),
+                longest_commit_seconds=round(purge.throttle.longest, 4),
             )
 
-    def _tell(self, targets: "dict[str, Target]") -> None:
+    def _announce(self, targets: "dict[str, Target]") -> None:
         for name, target in targets.items():
             if target.until and target.rows:
                 log.warning(

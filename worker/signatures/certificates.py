@@ -63,7 +63,7 @@ class Key(Protocol):
         """Raise `Wrong` if the signature is not this key's."""
 
 
-class Troubles(Protocol):
+class Problems(Protocol):
     """Where problems are reported (`worker.observability.health.Health`)."""
 
     def report_problem(self, what: str, error: object) -> None:
@@ -109,14 +109,14 @@ class Certificates:
     def __init__(
         self,
         obtain: Callable[[Origin, str], Key],
-        troubles: Troubles,
+        problems: Problems,
         *,
         now: Callable[[], float] = clock.now,
         wall: Callable[[], datetime] = clock.wall,
     ) -> None:
         """`obtain` fetches and checks: it raises `NotServed`, `Failed` or `Wrong`."""
         self._obtain = obtain
-        self._troubles = troubles
+        self._problems = problems
         self._now = now
         self._wall = wall
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
@@ -135,7 +135,7 @@ class Certificates:
         """When a certificate could not be had last; None: all can be had."""
         self._awaited: _Asking | None = None
         """The latest certificate that receiving may be pausing for."""
-        self._told_at = -UNKNOWN_SECONDS
+        self._logged_at = -UNKNOWN_SECONDS
         """When the log was told last that too many unknown names were asked for."""
         self._lock = threading.Lock()
         """One fetch at a time: threads that need the same certificate wait for it."""
@@ -237,8 +237,8 @@ class Certificates:
             f"{MOST_UNKNOWN} certificates that SNS does not have were named within "
             f"{UNKNOWN_SECONDS:.0f} s: no others are asked for now"
         )
-        if now - self._told_at >= UNKNOWN_SECONDS:  # a line for each message would be a flood
-            self._told_at = now
+        if now - self._logged_at >= UNKNOWN_SECONDS:  # a line for each message would be a flood
+            self._logged_at = now
             log.warning("certificate.not_asked", error=error)
         return TooManyNames(error)
 
@@ -273,7 +273,7 @@ class Certificates:
         except NotServed as error:
             self._learn_unknown(asking.sender)
             self._rests.pop(origin.host, None)
-            self._tell(url, f"{_LACKS} {origin.host}: {error}")
+            self._log_failure(url, f"{_LACKS} {origin.host}: {error}")
             raise
         except Failed as error:
             now = self._now()
@@ -290,7 +290,7 @@ class Certificates:
 
     def _resolve(self) -> None:
         self._missing_at = None
-        if (seconds := self._troubles.resolve(PROBLEM)) is not None:
+        if (seconds := self._problems.resolve(PROBLEM)) is not None:
             log.info("certificate.available", outage_seconds=round(seconds, 1))
 
     def _failed(self, origin: Origin, url: str, error: Failed) -> NoCertificate:
@@ -299,12 +299,12 @@ class Certificates:
         seconds = back_off(rest.failures)
         rest.until = self._now() + seconds
         rest.error = f"{_LACKS} {origin.host}: {error}"
-        self._tell(url, rest.error, next_try_seconds=round(seconds, 1))
+        self._log_failure(url, rest.error, next_try_seconds=round(seconds, 1))
         return NoCertificate(rest.error)
 
-    def _tell(self, url: str, error: str, **more: float) -> None:
+    def _log_failure(self, url: str, error: str, **more: float) -> None:
         self._missing_at = self._now()
-        self._troubles.report_problem(PROBLEM, error)
+        self._problems.report_problem(PROBLEM, error)
         log.warning("certificate.unavailable", url=url, error=error, **more)
 
 

@@ -1,8 +1,8 @@
 """The store: users, events, quarantine and outbox, in a SQLite file or in PostgreSQL.
 
 The message path uses the database driver (`transaction`), because SQLAlchemy would take two to
-three times as long. Commands and the relay use SQLAlchemy (`reading`, `writing`), on connections
-that are opened the same way.
+three times as long. Commands and the relay use SQLAlchemy (`read_transaction`,
+`write_transaction`), on connections that are opened the same way.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,17 +36,17 @@ class Store(BatchStore, Protocol):
     def lost(self) -> CommitsLost | None:
         """Commits that were lost with a removed file: this process must exit."""
 
-    def reading(self) -> "AbstractContextManager[Connection]":
+    def read_transaction(self) -> "AbstractContextManager[Connection]":
         """Begin a SQLAlchemy transaction that only reads."""
 
-    def reading_one_moment(self) -> "AbstractContextManager[Connection]":
-        """Begin as `reading`; all is read as of one moment, for as long as it takes."""
+    def snapshot(self) -> "AbstractContextManager[Connection]":
+        """Begin as `read_transaction`; all is read as of one moment, for as long as it takes."""
 
-    def writing(self) -> "AbstractContextManager[Connection]":
+    def write_transaction(self) -> "AbstractContextManager[Connection]":
         """Begin a SQLAlchemy transaction that writes."""
 
-    def writing_briefly(self) -> "AbstractContextManager[Connection]":
-        """Begin as `writing`, for many short transactions, each of which others wait for.
+    def brief_write_transaction(self) -> "AbstractContextManager[Connection]":
+        """Begin as `write_transaction`, for many short transactions, each of which others wait for.
 
         In SQLite it is on the connection of the message path: none is opened while the file is
         locked, and the `-wal` is left to `copy_wal`.
@@ -80,9 +80,9 @@ class Store(BatchStore, Protocol):
         """
 
     def overwrite_deleted(self) -> None:
-        """Have what `writing` deletes overwritten, where the database would leave it in its file.
+        """Have what is deleted overwritten, where the database would leave it in its file.
 
-        To be called before the first `writing`.
+        To be called before the first `write_transaction`.
         """
 
     def wipe(self, keys: Sequence[str]) -> str:
@@ -113,7 +113,7 @@ class Store(BatchStore, Protocol):
         """Name the other workers that have the database open, as far as known; empty: none."""
 
     def keep_open(self) -> None:
-        """Keep a connection open for frequent `reading` and `writing`."""
+        """Keep a connection open for frequent `read_transaction` and `write_transaction`."""
 
     def close(self) -> None:
         """Close all connections."""

@@ -34,7 +34,7 @@ class AccountEvents:
             same.append(rows.cause == notice.cause)
         query = select(rows.status, rows.occurred_at, rows.dedupe_key).where(*same)
         query = query.order_by(rows.occurred_at.desc(), rows.status).limit(1)
-        with self._store.reading() as connection:
+        with self._store.read_transaction() as connection:
             found = connection.execute(query).first()
         # An equal status reported twice, with two times, is no news either: the newer row has it.
         if found is None or found.dedupe_key == notice.dedupe_key:
@@ -46,13 +46,13 @@ class AccountEvents:
     def is_confirmed(self, dedupe_key: str) -> bool:
         """Return whether SES's API has confirmed the event before."""
         query = select(account_events.c.verification)
-        with self._store.reading() as connection:
+        with self._store.read_transaction() as connection:
             found = connection.execute(query.where(account_events.c.dedupe_key == dedupe_key))
             return found.scalar() == Verification.CONFIRMED.value
 
     def verified(self, dedupe_key: str, verification: Verification) -> None:
         """Record what SES's API says about the event."""
-        with self._store.writing() as connection:
+        with self._store.write_transaction() as connection:
             now = levels.moment(connection)
             row = update(account_events).where(account_events.c.dedupe_key == dedupe_key)
             connection.execute(row.values(verification=verification.value, verified_at=now))

@@ -112,7 +112,7 @@ def _copy_rows(store: Store, made: Path, report: Report) -> None:
     target = SqliteStore(made)
     with closing(target):
         ensure_schema(target, migrate=True)
-        copying.copy(store, target, report, store.reading_one_moment())
+        copying.copy(store, target, report, store.snapshot())
     with closing(sqlite3.connect(made)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")  # the rest of the `-wal` into the file
 

@@ -78,7 +78,7 @@ def require_copyable(source: Store, target: Store) -> None:
 
 def not_ours(store: Store) -> list[str]:
     """Return the columns of our tables that somebody else has added, which are not copied."""
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         found = inspect(connection)
         return [
             f"{table.name}.{column['name']}"
@@ -106,17 +106,17 @@ def copy(
 
     """
     tables = metadata.sorted_tables
-    with snapshot or _undisturbed(source) as reading, target.writing() as writing:
-        _alone(writing)
-        _require_empty(writing, target.place)
+    with snapshot or _undisturbed(source) as reader, target.write_transaction() as writer:
+        _alone(writer)
+        _require_empty(writer, target.place)
         # Each row is written, and read again.
-        so_far = _Count(2 * sum(_count(reading, table) for table in tables), report)
+        so_far = _Count(2 * sum(_count(reader, table) for table in tables), report)
         copied = [
-            _copy(reading, writing, table, (source.place, target.place), so_far) for table in tables
+            _copy(reader, writer, table, (source.place, target.place), so_far) for table in tables
         ]
         for table, before in zip(tables, copied, strict=True):
             after = _Sum(table.name)
-            for row in so_far.of(_rows(writing, table, target.place)):
+            for row in so_far.of(_rows(writer, table, target.place)):
                 after.add(row)
             if after.copied != before:
                 raise Refused(
@@ -129,7 +129,7 @@ def copy(
 
 @contextmanager
 def _undisturbed(store: Store) -> Iterator[Connection]:
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         _alone(connection)
         yield connection
 
@@ -192,20 +192,20 @@ class _Sum:
 
 
 def _copy(
-    reading: Connection, writing: Connection, table: Table, places: tuple[str, str], so_far: _Count
+    reader: Connection, writer: Connection, table: Table, places: tuple[str, str], so_far: _Count
 ) -> TableCopied:
     found, size = _Sum(table.name), 0
     bite: list[Row] = []
-    for row in so_far.of(_rows(reading, table, places[0])):
+    for row in so_far.of(_rows(reader, table, places[0])):
         size += found.add(row)
         bite.append(row)
         if len(bite) == ROWS_IN_A_BITE or size > BYTES_IN_A_BITE:
-            _write(writing, table, bite, places[1])
+            _write(writer, table, bite, places[1])
             bite, size = [], 0
     if bite:
-        _write(writing, table, bite, places[1])
-    if writing.dialect.name == "postgresql" and "id" in table.columns:
-        _continue_numbers(writing, table)
+        _write(writer, table, bite, places[1])
+    if writer.dialect.name == "postgresql" and "id" in table.columns:
+        _continue_numbers(writer, table)
     return found.copied
 
 

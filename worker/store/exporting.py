@@ -56,7 +56,7 @@ def exported_events(store: Store, filter_: EventFilter) -> Iterator[Mapping[str,
     """
     place: _Place | None = None
     while True:
-        with store.reading() as connection:
+        with store.read_transaction() as connection:
             ends = connection.execute(_end(filter_, place)).first()
             end = (ends[0], ends[1]) if ends else None
             rows = connection.execute(_window(filter_, place, end)).mappings().all()

@@ -71,7 +71,7 @@ def look(store: Store, forgetting: Forgetting) -> list[OnRecord]:
         Unavailable: the database cannot be read now.
 
     """
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         _require_key(connection, forgetting.privacy_key)
         return [_look(connection, key, forgetting) for key in forgetting.keys]
 
@@ -110,7 +110,7 @@ def leave_tombstones(store: Store, forgetting: Forgetting) -> None:
         Unavailable: the store cannot be written now; likewise.
 
     """
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         keep_out(connection)
         _require_key(connection, forgetting.privacy_key)
         now = moment(connection)

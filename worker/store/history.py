@@ -60,7 +60,7 @@ def history_of(
     store: Store, key: str, limit: int = MOST_EVENTS, *, privacy_key: PrivacyKey | None = None
 ) -> History:
     """Read the history of a normalised address, with at most the `limit` newest events."""
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         named = [users.c[name] for name in USER_COLUMNS]
         user = connection.execute(select(*named).where(users.c.email_key == key)).mappings().first()
         found = connection.execute(newest_events(key, limit)).mappings().all()

@@ -23,7 +23,7 @@ def announce(
 
     """
     incident = RateLimit(name=name)
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         now = levels.moment(connection)
         level = levels.lock(connection, incident, now)
         if now < level.next_at <= now + every:

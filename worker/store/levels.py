@@ -47,7 +47,7 @@ def take_slot(store: Store, rate_limit: RateLimit) -> float:
         Unavailable: the store is unavailable.
 
     """
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         now = moment(connection)
         slot = max(lock(connection, rate_limit, now).next_slot, now)
         if (slot - now).total_seconds() > rate_limit.lease_seconds:

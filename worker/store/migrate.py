@@ -56,7 +56,7 @@ def upgrade(store: Store) -> tuple[str, ...]:
         Unavailable: the database cannot be written now; the schema is unchanged.
 
     """
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SET LOCAL statement_timeout = 0"))

@@ -43,6 +43,6 @@ def and_delete(*names: str) -> Needs:
     return {**WORKER, **{name: (*WORKER[name], "DELETE") for name in names}}
 
 
-def is_only_reading(needs: Needs) -> bool:
+def needs_only_reads(needs: Needs) -> bool:
     """Return whether nothing is written."""
     return all(rights == _READ for rights in needs.values())

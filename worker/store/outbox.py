@@ -36,7 +36,7 @@ class Outbox:
 
     def claim(self, lane: Lane, rate_limit: RateLimit) -> Claim:
         """Claim what may go out now: a single effect, many for a digest, or none."""
-        with self._store.writing() as connection:
+        with self._store.write_transaction() as connection:
             return claim(connection, lane, rate_limit)
 
     def has_unfinished(self, lane: Lane) -> bool:
@@ -50,7 +50,7 @@ class Outbox:
 
         Returns whether the lane was blocked until now.
         """
-        with self._store.writing() as connection:
+        with self._store.write_transaction() as connection:
             now = levels.moment(connection)
             done = {"state": "delivered", "finished_at": now, "result": result or None}
             ours = connection.execute(_of(claim).values(**done, claim=None, last_error=None))
@@ -70,7 +70,7 @@ class Outbox:
         `seconds` is the delay that the service requests. Effects that have had their last try are
         parked, and the entries of `parked` enqueued; returns how many were parked.
         """
-        with self._store.writing() as connection:
+        with self._store.write_transaction() as connection:
             now = levels.moment(connection)
             level = levels.lock(connection, claim.rate_limit, now)
             pause = back_off(level.failures + 1) if seconds is None else seconds
@@ -92,7 +92,7 @@ class Outbox:
 
     def not_yet(self, claim: Claim, error: str, seconds: float, parked: Parked) -> bool:
         """Settle: tried again after some seconds. Returns as `delivered` does."""
-        with self._store.writing() as connection:
+        with self._store.write_transaction() as connection:
             now = levels.moment(connection)
             _put_off(
                 connection, claim, error, now, seconds=seconds, parked=parked, steady=MOST_TRIES
@@ -101,12 +101,12 @@ class Outbox:
 
     def given_back(self, claim: Claim) -> None:
         """Settle: not tried."""
-        with self._store.writing() as connection:
+        with self._store.write_transaction() as connection:
             _give_back(connection, claim, levels.moment(connection))
 
     def parked(self, claim: Claim, error: str, follow_ups: Iterable[OutboxEntry] = ()) -> None:
         """Settle: the effects can never be delivered as they are."""
-        with self._store.writing() as connection:
+        with self._store.write_transaction() as connection:
             now = levels.moment(connection)
             parked = parked_as(ParkedReason.UNDELIVERABLE, error, now)
             ours = connection.execute(_of(claim).values(**parked))
@@ -119,7 +119,7 @@ class Outbox:
         Returns whether that is new: the lane was not blocked, or for another reason. `follow_ups`
         are enqueued if it was not blocked.
         """
-        with self._store.writing() as connection:
+        with self._store.write_transaction() as connection:
             now = levels.moment(connection)
             level = levels.lock(connection, claim.rate_limit, now)
             probe_at = now + timedelta(seconds=SECONDS_BETWEEN_PROBES)
@@ -134,7 +134,7 @@ class Outbox:
 
     def look_again(self, rate_limit: RateLimit) -> None:
         """Probe a blocked lane at once, after a start or on request."""
-        with self._store.writing() as connection:
+        with self._store.write_transaction() as connection:
             now = levels.moment(connection)
             level = levels.lock(connection, rate_limit, now)
             if level.blocked is not None:
@@ -142,7 +142,7 @@ class Outbox:
 
     def enqueue(self, effects: Sequence[OutboxEntry]) -> None:
         """Write effects into the outbox."""
-        with self._store.writing() as connection:
+        with self._store.write_transaction() as connection:
             enqueue(connection, effects, levels.moment(connection))
 
 

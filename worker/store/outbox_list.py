@@ -55,7 +55,7 @@ class OutboxFilter(Struct, frozen=True, kw_only=True):
 def list_effects(store: Store, filter_: OutboxFilter, limit: int) -> Sequence[Mapping[str, Any]]:
     """Read the newest matching effects, oldest first."""
     query = select(*_SHOWN).where(filter_.clause()).order_by(outbox.c.id.desc()).limit(limit)
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return [dict(row) for row in connection.execute(query).mappings()][::-1]
 
 
@@ -68,7 +68,7 @@ def finished_of(store: Store, ids: Sequence[int]) -> Mapping[int, tuple[State, s
     waits = outbox.c.parked_reason.is_not_distinct_from(ParkedReason.BLOCKED.value)
     over = query.where(outbox.c.state.not_in(("waiting", "claimed")), not_(waits))
     found: dict[int, tuple[State, str]] = {}
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         for start in range(0, len(ids), ROWS_IN_A_STATEMENT):
             some = outbox.c.id.in_(ids[start : start + ROWS_IN_A_STATEMENT])
             for row in connection.execute(over.where(some)):
@@ -80,14 +80,14 @@ def count_effects(store: Store, filter_: OutboxFilter) -> Mapping[tuple[str, str
     """Count the matching effects, by kind and state."""
     query = select(outbox.c.kind, outbox.c.state, func.count().label("effects"))
     grouped = query.where(filter_.clause()).group_by(outbox.c.kind, outbox.c.state)
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         rows = connection.execute(grouped.order_by(outbox.c.kind, outbox.c.state))
         return {(row.kind, row.state): int(row.effects) for row in rows}
 
 
 def retry_effects(store: Store, filter_: OutboxFilter) -> int:
     """Retry parked and waiting effects now and reset their attempt counts; return how many."""
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         now = levels.moment(connection)
         # The operator says that a blocked lane is fixed: probe it now. These rows first, in the
         # order of a claim, or the two could deadlock.
@@ -101,7 +101,7 @@ def retry_effects(store: Store, filter_: OutboxFilter) -> int:
 
 def discard_effects(store: Store, filter_: OutboxFilter) -> int:
     """Discard parked and waiting effects; they stay in the table. Return how many."""
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         open_ = outbox.c.state.in_(("waiting", "parked"))
         done = {"state": "discarded", "finished_at": levels.moment(connection)}
         rows = update(outbox).where(filter_.clause(), open_).values(**done, **NOT_PARKED)
@@ -124,7 +124,7 @@ def problems(store: Store) -> Sequence[Problem]:
     effects are parked by it.
     """
     query = select(limits.c.name, limits.c.blocked, limits.c.failures, limits.c.next_at)
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         now = levels.moment(connection)
         lanes = set(connection.execute(select(outbox.c.lane).where(OPEN).distinct()).scalars())
         parked_by = select(outbox.c.parked_by).where(PARKED).distinct()

@@ -74,7 +74,7 @@ def on_record(store: Store, key: str, privacy_key: PrivacyKey | None, report: Re
         Unavailable: the database cannot be read now.
 
     """
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         user, imported, shadow = (
             _row(connection, found, key) for found in (users, imported_users, shadow_users)
         )
@@ -114,7 +114,7 @@ def _mentions(store: Store, key: str, report: Report) -> Iterator[Row]:
     for first in range(0, last, IDS_IN_A_WINDOW):
         ids = events.c.id.between(first + 1, first + IDS_IN_A_WINDOW)
         query = select(events).where(ids, events.c.recipient != key, has_word)
-        with store.reading() as connection:
+        with store.read_transaction() as connection:
             rows = connection.execute(query.order_by(events.c.id)).mappings().all()
         for row in rows:
             if any(names(row[name], key) for name in _TEXTS):
@@ -127,7 +127,7 @@ def _effects(store: Store, key: str, report: Report) -> Iterator[Row]:
     last, read_to = _last(store, outbox), 0
     while True:
         query = select(outbox).where(outbox.c.id > read_to).order_by(outbox.c.id).limit(WINDOW)
-        with store.reading() as connection:
+        with store.read_transaction() as connection:
             rows = connection.execute(query).mappings().all()
         if not rows:
             return
@@ -141,7 +141,7 @@ def _effects(store: Store, key: str, report: Report) -> Iterator[Row]:
 
 
 def _last(store: Store, found: Table) -> int:
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return int(connection.execute(select(func.coalesce(func.max(found.c.id), 0))).scalar_one())
 
 

@@ -39,7 +39,7 @@ class Pile(Struct, frozen=True, kw_only=True):
 
 def newest_row(store: Store) -> int:
     """Return the id of the row that was written last; 0 if there is none."""
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         newest: int | None = connection.execute(select(func.max(quarantine.c.id))).scalar_one()
         return newest or 0
 
@@ -49,7 +49,7 @@ def read_dead_letters(
 ) -> Sequence[DeadLetterMessage]:
     """Read at most `most` selected dead letters with row ids from `after` + 1 to `up_to`."""
     query = select(quarantine).where(_selected(filter_, after, up_to)).order_by(quarantine.c.id)
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return [_dead_letter(row) for row in connection.execute(query.limit(most)).mappings()]
 
 
@@ -58,13 +58,13 @@ def count_dead_letters(
 ) -> int:
     """Count the selected dead letters with row ids from `after` + 1 to `up_to`."""
     query = select(func.count()).select_from(quarantine).where(_selected(filter_, after, up_to))
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return int(connection.execute(query).scalar_one())
 
 
 def remove_dead_letters(store: Store, row_ids: Collection[int]) -> int:
     """Delete rows; return how many were deleted."""
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         deleted = connection.execute(delete(quarantine).where(quarantine.c.id.in_(row_ids)))
         return deleted.rowcount
 
@@ -87,7 +87,7 @@ def keep_without(
 
     """
     received = dead_letter.received
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         see_tombstones(connection)
         named = sorted(people_in(received.body))
         users = users_among(connection, named)
@@ -126,7 +126,7 @@ def pile_up(store: Store, filter_: DeadLetterFilter, moments: Sequence[datetime]
         quarantine.c.reason, func.count(), func.min(_FIRST_RECEIVED), func.max(_FIRST_RECEIVED),
         func.min(quarantine.c.id), *younger,
     )  # fmt: skip
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         grouped = piles.where(selected).group_by(quarantine.c.reason)
         rows = connection.execute(grouped.order_by(quarantine.c.reason)).all()
         firsts = select(quarantine).where(quarantine.c.id.in_([row[4] for row in rows]))

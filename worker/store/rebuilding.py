@@ -167,7 +167,7 @@ def rebuild(store: Store, survey: Survey, policy: Policy) -> Iterator[int]:
 @when_raced.wraps
 def _rebuild(store: Store, pairs: list[tuple[User, User]], newest: int, policy: Policy) -> None:
     keys = [before.email_key for before, _ in pairs]
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         now = records_of(connection, keys, lock=True)
         newer = select(events.c.recipient).where(events.c.id > newest, events.c.recipient.in_(keys))
         stale = set(connection.execute(newer.distinct()).scalars())

@@ -83,7 +83,7 @@ def reinstate(store: Store, addresses: Sequence[Address], lifting: Lifting) -> l
 
     """
     by_key = {address.key: address for address in addresses}
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         if not lifting.dry_run:
             keep_workers_out(connection, sorted(by_key))
             see_tombstones(connection)

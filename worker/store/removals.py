@@ -42,13 +42,13 @@ class RemovalLog:
         # By the key, too: SQLite gives the id of a purged row to a new row.
         ours = (removals.c.outbox_id == effect_id) & (removals.c.email_key == key)
         query = select(removals.c.entry).where(ours)
-        with self._store.reading() as connection:
+        with self._store.read_transaction() as connection:
             found = connection.execute(query).scalar_one_or_none()
         return None if found is None else json.loads(found)
 
     def begin(self, effect_id: int, removal: Removal, entry: Mapping[str, Any]) -> None:
         """Keep the entry before its deletion."""
-        with self._store.writing() as connection:
+        with self._store.write_transaction() as connection:
             now = levels.moment(connection)
             row = {
                 "address": entry["EmailAddress"],
@@ -75,7 +75,7 @@ class RemovalLog:
             removals.c.outbox_id != besides,
             or_(removals.c.outcome.is_(None), removals.c.outcome.in_(_DONE)),
         )
-        with self._store.reading() as connection:
+        with self._store.read_transaction() as connection:
             since = levels.moment(connection) - within
             return int(connection.execute(others.where(removals.c.begun_at >= since)).scalar_one())
 
@@ -83,7 +83,7 @@ class RemovalLog:
         """Record the outcome of a deletion; other outcomes deleted nothing."""
         if outcome.value not in _DONE:
             return
-        with self._store.writing() as connection:
+        with self._store.write_transaction() as connection:
             row = update(removals).where(removals.c.outbox_id == effect_id)
             connection.execute(row.values(outcome=outcome.value))
 
@@ -96,14 +96,14 @@ class RemovalLog:
         query = select(*(removals.c[name] for name in names)).where(removals.c.email_key == key)
         if tenant is not None:
             query = query.where(removals.c.tenant == tenant)
-        with self._store.reading() as connection:
+        with self._store.read_transaction() as connection:
             latest = query.order_by(removals.c.id.desc()).limit(1)
             row = connection.execute(latest).mappings().first()
         return None if row is None else Kept(**{**row, "entry": json.loads(row["entry"])})
 
     def restored(self, kept: Kept) -> None:
         """Record that an operator has put the entry back."""
-        with self._store.writing() as connection:
+        with self._store.write_transaction() as connection:
             now = levels.moment(connection)
             row = update(removals).where(removals.c.id == kept.id)
             connection.execute(row.values(restored_at=now))

@@ -72,14 +72,14 @@ def needs_of(filter_: UserFilter, *, everybody: bool = False) -> Needs:
 
 def all_users(store: Store, filter_: UserFilter, limit: int | None = None) -> Iterator[Row]:
     """Stream the selected users in the order of `email_key`, for as long as it takes."""
-    with store.reading_one_moment() as connection:
+    with store.snapshot() as connection:
         query = _users(connection, filter_, select(*_USER_COLUMNS))
         yield from _stream(connection, query.order_by(users.c.email_key).limit(limit))
 
 
 def count_users(store: Store, filter_: UserFilter) -> int:
     """Count the selected users."""
-    with store.reading_one_moment() as connection:
+    with store.snapshot() as connection:
         query = _users(connection, filter_, select(func.count()).select_from(users))
         return int(connection.execute(query).scalar_one())
 
@@ -89,7 +89,7 @@ def barred_people(store: Store, filter_: UserFilter, limit: int | None = None) -
     view = _DO_NOT_MAIL
     is_user = exists().where(users.c.email_key == view.c.email_key).label("user")
     columns = (view.c.email, view.c.email_key, is_user, view.c.reason, view.c.until)
-    with store.reading_one_moment() as connection:
+    with store.snapshot() as connection:
         query = _barred(connection, filter_, select(*columns).select_from(view))
         for row in _stream(connection, query.order_by(view.c.email_key).limit(limit)):
             yield row | {"user": bool(row["user"])}
@@ -97,7 +97,7 @@ def barred_people(store: Store, filter_: UserFilter, limit: int | None = None) -
 
 def count_barred(store: Store, filter_: UserFilter) -> int:
     """Count those of `do_not_mail`."""
-    with store.reading_one_moment() as connection:
+    with store.snapshot() as connection:
         query = _barred(connection, filter_, select(func.count()).select_from(_DO_NOT_MAIL))
         return int(connection.execute(query).scalar_one())
 

@@ -58,7 +58,7 @@ def begin(store: Store, policy: Policy | None) -> Begun | None:
     before = begun(store)
     if (before.policy if before else None) == (deciding_fields(policy) if policy else None):
         return None
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         now = moment(connection)
         values = {"policy": deciding_fields(policy), "since": now.isoformat()} if policy else {}
         connection.execute(delete(shadow_users))
@@ -78,7 +78,7 @@ def pairs(store: Store, now: datetime) -> Iterator[tuple[str, Bar, Bar]]:
         .join(shadow_users, shadow_users.c.email_key == users.c.email_key)
         .order_by(users.c.email_key)
     )
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         for row in connection.execute(query, execution_options={"yield_per": 1_000}):
             user = read_user(row[: len(live)], _unchanged)
             record = dict(zip(FEEDBACK_COLUMNS, row[len(live) :], strict=True))
@@ -88,7 +88,7 @@ def pairs(store: Store, now: datetime) -> Iterator[tuple[str, Bar, Bar]]:
 
 def how_many(store: Store) -> int:
     """Count the users about whom the second policy has decided."""
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return int(connection.execute(select(func.count()).select_from(shadow_users)).scalar_one())
 
 

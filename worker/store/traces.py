@@ -102,12 +102,12 @@ def traces(
     done = 0
     for searched in (*_TEXTS, _Searched(quarantine, (), MESSAGES_AT_ONCE, redact_message)):
         for after, end in _bites(store, searched):
-            with store.reading() as connection:
+            with store.read_transaction() as connection:
                 ids = _candidates(connection, searched, keys, (after, end))
                 found = _treated(connection, searched, ids, keys)
             meant = [trace.id for trace in found if trace.fate is not Fate.LEFT]
             for start in range(0, len(meant) if changing else 0, ROWS_IN_A_TRANSACTION):
-                with store.writing() as connection:
+                with store.write_transaction() as connection:
                     some = meant[start : start + ROWS_IN_A_TRANSACTION]
                     _treated(connection, searched, some, keys, changing=True)
             yield from found
@@ -121,11 +121,11 @@ def _bites(store: Store, searched: _Searched) -> Iterator[tuple[int, int]]:
     Rows that come meanwhile name nobody whose tombstone is there.
     """
     number, last = searched.table.c.id, 0
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         newest = connection.execute(select(func.max(number))).scalar_one() or 0
     while last < newest:
         some = select(number).where(number > last, number <= newest).order_by(number)
-        with store.reading() as connection:
+        with store.read_transaction() as connection:
             bite = some.limit(searched.at_once).subquery()
             end = connection.execute(select(func.max(bite.c.id))).scalar_one() or newest
         yield last, end
@@ -244,7 +244,7 @@ def _redact_effect(row: Mapping[str, Any], keys: Sequence[str]) -> Mapping[str, 
         raise CannotRedact("a newer program wrote it, or somebody else") from None
     summary = hide_all(row["summary"], keys)
     if isinstance(payload, Notice):
-        others = [each for each in payload.recipients if not _is_one(each.reported, keys)]
+        others = [each for each in payload.recipients if not _is_person(each.reported, keys)]
         if payload.recipients and not others:
             return None
         gone = [each for each in payload.recipients if each not in others]
@@ -262,7 +262,7 @@ def _redact_effect(row: Mapping[str, Any], keys: Sequence[str]) -> Mapping[str, 
     return changes | {"payload": written, "summary": summary}
 
 
-def _is_one(reported: str, keys: Sequence[str]) -> bool:
+def _is_person(reported: str, keys: Sequence[str]) -> bool:
     address = parse_address(reported)
     return address is not None and address.key in keys
 
@@ -295,7 +295,7 @@ def drop_removals(store: Store, keys: Sequence[str]) -> tuple[list[Trace], int]:
 
     What stays cannot be begun by another worker meanwhile, which would write about the person.
     """
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         now = moment(connection)
         theirs = and_(outbox.c.kind == EffectKind.REMOVAL.value, outbox.c.recipient.in_(keys))
         is_free = or_(outbox.c.claim.is_(None), outbox.c.due_at <= now)
@@ -309,7 +309,7 @@ def drop_removals(store: Store, keys: Sequence[str]) -> tuple[list[Trace], int]:
 
 def delete_removals(store: Store, keys: Sequence[str]) -> None:
     """Delete what is kept of removals; the effects are gone, so nobody writes it again."""
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         connection.execute(delete(removals).where(removals.c.email_key.in_(keys)))
 
 

@@ -110,7 +110,7 @@ def _import_batch(
     last = {row["email_key"]: row for row in batch}
     rows = [last[key] for key in sorted(last)]
     counts = Imported(unchanged=len(batch) - len(rows))
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         keep_workers_out(connection, [row["email_key"] for row in rows])
         see_tombstones(connection)  # else a user could be forgotten, and written without a block
         new: list[Values] = []
@@ -200,7 +200,7 @@ def remove_users(store: Store, keys: Sequence[str]) -> frozenset[str]:
 
     """
     is_meant = users.c.email_key.in_(sorted(keys))
-    with store.writing() as connection:
+    with store.write_transaction() as connection:
         locked = select(users.c.email_key).where(is_meant).order_by(users.c.email_key)
         known = frozenset(connection.execute(locked.with_for_update()).scalars())
         try:
@@ -218,13 +218,13 @@ def remove_users(store: Store, keys: Sequence[str]) -> frozenset[str]:
 
 def among_users(store: Store, keys: Sequence[str]) -> frozenset[str]:
     """Return which of these keys are users."""
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return users_among(connection, keys)
 
 
 def find_user(store: Store, email_key: str) -> Values | None:
     """Read a user; None if there is none."""
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         query = select(*_COLUMNS).where(users.c.email_key == email_key)
         row = connection.execute(query).mappings().first()
         return dict(row) if row else None

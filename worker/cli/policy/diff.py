@@ -110,7 +110,7 @@ def _compared(
     with (
         as_interrupts(),
         rows_in(file, CSV_COLUMNS, _row) as found,
-        store.reading() as connection,
+        store.read_transaction() as connection,
         Progress("diff", "events", enabled=shown) as progress,
     ):
         since = now - timedelta(days=days) if days else None

@@ -109,7 +109,7 @@ class _Rebuild:
         """Name what the policy that the workers have kept has otherwise."""
         from worker.store.rebuilding import differing
 
-        with self._store.reading() as connection:
+        with self._store.read_transaction() as connection:
             return differing(connection, self._policy)
 
     def survey(self, found: "Callable[[Rebuilt], None]") -> "Survey":
@@ -125,7 +125,7 @@ class _Rebuild:
 
         with (
             Progress("read", "events", enabled=self._shown) as progress,
-            self._store.reading() as connection,
+            self._store.read_transaction() as connection,
         ):
             survey.read(connection, progress.update)
 

@@ -16,7 +16,7 @@ from worker.store.figures import EFFECTS, QUARANTINED, Figures
 from worker.store.home import Home
 from worker.store.in_force import keep_if_changed
 from worker.store.needs import Needs
-from worker.store.postgresql.connection import begin, begin_one_moment, connect, in_transaction
+from worker.store.postgresql.connection import begin, begin_snapshot, connect, in_transaction
 from worker.store.postgresql.errors import LOCKED, translated
 from worker.store.postgresql.figures import PostgresqlFigures
 from worker.store.postgresql.rights import find_home, is_about_rights, lacking_rights
@@ -117,33 +117,33 @@ class PostgresqlStore:
             PostgresqlTransaction(connection).touch()
 
     @contextmanager
-    def reading(self) -> Iterator["Connection"]:
+    def read_transaction(self) -> Iterator["Connection"]:
         """Begin a SQLAlchemy transaction that only reads.
 
         Raises:
             Unavailable: the server cannot be reached.
 
         """
-        with self.writing() as connection:
+        with self.write_transaction() as connection:
             connection.exec_driver_sql("SET TRANSACTION READ ONLY")
             yield connection
 
     @contextmanager
-    def reading_one_moment(self) -> Iterator["Connection"]:
-        """Begin as `reading`; all is read as of the first query, for as long as it takes.
+    def snapshot(self) -> Iterator["Connection"]:
+        """Begin as `read_transaction`; all is read as of the first query, for as long as it takes.
 
         Raises:
             Unavailable: the server cannot be reached.
 
         """
-        with self.writing() as connection:
+        with self.write_transaction() as connection:
             session = connection.connection.driver_connection
             session.rollback()  # type: ignore[union-attr]
-            begin_one_moment(session)  # type: ignore[arg-type]
+            begin_snapshot(session)  # type: ignore[arg-type]
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator["Connection"]:
+    def write_transaction(self) -> Iterator["Connection"]:
         """Begin a SQLAlchemy transaction that writes.
 
         Raises:
@@ -160,7 +160,7 @@ class PostgresqlStore:
         with self._translated(), engine.transaction(self._engine) as connection:
             yield connection
 
-    writing_briefly = writing
+    brief_write_transaction = write_transaction
     """Nobody waits for a session to be opened."""
 
     def copy_wal(self, pages: int) -> float:  # noqa: ARG002 of SQLite alone
@@ -201,7 +201,7 @@ class PostgresqlStore:
             Unavailable: the server cannot be reached.
 
         """
-        with self.reading() as connection:
+        with self.read_transaction() as connection:
             return bool(connection.exec_driver_sql(_ANY_UNFINISHED, {"lane": lane}).scalar_one())
 
     def figures(self) -> Figures:
@@ -335,7 +335,7 @@ class PostgresqlStore:
         return f"sessions of the server's processes {', '.join(ids)}"
 
     def keep_open(self) -> None:
-        """Keep a session of `reading` and `writing` open, for frequent use."""
+        """Keep a session of `read_transaction` and `write_transaction` open, for frequent use."""
         self._kept = 1
 
     def close(self) -> None:

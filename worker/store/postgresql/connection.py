@@ -118,11 +118,11 @@ def begin(connection: psycopg.Connection[tuple[Any, ...]], **settings: str) -> N
     connection.execute(_BEGIN + _set_local(_SETTINGS | settings))
 
 
-def begin_one_moment(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+def begin_snapshot(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
     """Begin to read everything as of the first query, for as long as it takes."""
-    begin_reading = _BEGIN.replace("READ COMMITTED", "REPEATABLE READ READ ONLY")
+    statement = _BEGIN.replace("READ COMMITTED", "REPEATABLE READ READ ONLY")
     unlimited = dict.fromkeys(("statement_timeout", "idle_in_transaction_session_timeout"), "0")
-    connection.execute(begin_reading + _set_local(_SETTINGS | unlimited))
+    connection.execute(statement + _set_local(_SETTINGS | unlimited))
 
 
 def _set_local(settings: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ import psycopg.conninfo
 
 from worker.core.errors import Misconfigured
 from worker.store.home import Home
-from worker.store.needs import Needs, is_only_reading
+from worker.store.needs import Needs, needs_only_reads
 from worker.store.postgresql.connection import connect, in_transaction
 from worker.store.revision import HEAD, OUR_TABLES, VERSION_TABLE
 from worker.store.rights import AccessProblem
@@ -162,7 +162,7 @@ def _lacking(grants: list[str]) -> AccessProblem | None:
 def _owner_if_reader(relations: list[_Relation], needs: Needs) -> str:
     """Return the owner of the tables if our role may read some of them, and write none."""
     rights = {right for found in relations for right in found.rights if found.name in OUR_TABLES}
-    only_reads = not is_only_reading(needs) and rights == {"SELECT"}
+    only_reads = not needs_only_reads(needs) and rights == {"SELECT"}
     owners = [found.owner for found in relations if found.name in OUR_TABLES]
     return owners[0] if only_reads else ""
 
@@ -170,7 +170,7 @@ def _owner_if_reader(relations: list[_Relation], needs: Needs) -> str:
 def _grants(
     session: Session, schema: _Schema, relations: list[_Relation], needs: Needs
 ) -> Iterator[str]:
-    upgrades = not (is_only_reading(needs) or _is_current(session, schema, relations))
+    upgrades = not (needs_only_reads(needs) or _is_current(session, schema, relations))
     on_schema = [] if schema.may_use else ["USAGE"]
     if upgrades and not schema.may_create:
         on_schema.append("CREATE")

@@ -21,14 +21,14 @@ from worker.core.retention import ANNOUNCED_FOR, Announced, Retention, announced
 from worker.store import Store, levels
 from worker.store.needs import and_delete
 from worker.store.purge_state import RETENTION, State, read_state
-from worker.store.purging.biting import Bite, Faster, Pace, quick_switches, require_room_in
+from worker.store.purging.biting import Bite, Faster, Throttle, quick_switches, require_room_in
 from worker.store.purging.events import EventsPurge
 from worker.store.purging.limits import Limits
 from worker.store.purging.others import OutboxPurge, purge_keys, purge_removals
 from worker.store.purging.statements import keep_progress
 from worker.store.schema import Moment
 
-__all__ = ["Bite", "Faster", "Pace", "Purge", "Target", "moment_of"]
+__all__ = ["Bite", "Faster", "Purge", "Target", "Throttle", "moment_of"]
 
 NEEDS = and_delete("events", "outbox", "removals", "kept_keys")
 """What a purge does."""
@@ -87,7 +87,7 @@ class Purge:
         self._removals_kept = removals_kept
         self.state = State()
         self.removed = Counter[str]()
-        self.pace = Pace()
+        self.throttle = Throttle()
         self._events: EventsPurge | None = None
         self._outbox = OutboxPurge(store, messages=None, effects=None)
         self._is_whole = True
@@ -119,7 +119,7 @@ class Purge:
         cutoff = self._now - period
         if at_once:
             return Announced(through=cutoff)
-        with self._store.reading() as connection:
+        with self._store.read_transaction() as connection:
             has_older = _with_cutoff(connection, _ANY_OLDER[name], cutoff).first() is not None
         return announced(before, cutoff, self._now, has_older=has_older)
 
@@ -148,7 +148,7 @@ class Purge:
                 continue
             state: Announced = getattr(self.state, name)
             cutoff = self._now - period
-            with self._store.reading() as connection:
+            with self._store.read_transaction() as connection:
                 row = _with_cutoff(connection, query, cutoff).mappings().one()
             found[name] = Target(
                 cutoff=cutoff,
@@ -194,11 +194,11 @@ class Purge:
         )
         parts: list[Iterator[Bite]] = []
         if (now := self._now_for_keys()) is not None:
-            parts.append(purge_keys(self._store, self.pace, now, dry_run=dry_run))
+            parts.append(purge_keys(self._store, self.throttle, now, dry_run=dry_run))
         if events is not None:  # before the outbox, which keeps the effects of these
             oldest = min(events, self._now - self._removals_kept)
-            parts.append(purge_removals(self._store, self.pace, oldest, dry_run=dry_run))
-        parts.append(self._outbox.bites(self.pace, dry_run=dry_run))
+            parts.append(purge_removals(self._store, self.throttle, oldest, dry_run=dry_run))
+        parts.append(self._outbox.bites(self.throttle, dry_run=dry_run))
         if events is not None:
             parts.append(self._of_events(events, dry_run=dry_run))
         return chain.from_iterable(parts)
@@ -219,7 +219,7 @@ class Purge:
         after = 0 if self._is_whole else self.state.events_after
         purge = self._events = EventsPurge(self._store, self._policy, limits, after=after)
         purge.begin()
-        yield from purge.dry_run() if dry_run else purge.bites(self.pace)
+        yield from purge.dry_run() if dry_run else purge.bites(self.throttle)
 
     @property
     def kept(self) -> int:
@@ -246,7 +246,7 @@ class Purge:
 
     def _keep(self, state: State) -> None:
         require_room_in(self._store)
-        with self._store.writing() as connection:
+        with self._store.write_transaction() as connection:
             keep_progress(connection, RETENTION, msgspec.json.encode(state).decode())
         self.state = state
 
@@ -262,5 +262,5 @@ def moment_of(store: Store) -> datetime:
         Unavailable: the store cannot be read now.
 
     """
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         return levels.moment(connection)

@@ -46,7 +46,7 @@ class Faster(Exception):
     """Another process has changed what the bite was made for; it is rolled back."""
 
 
-class Pace:
+class Throttle:
     """The size of bites."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Pace:
         began = executed = None
         require_room_in(store)
         try:
-            with store.writing_briefly() as connection:
+            with store.brief_write_transaction() as connection:
                 began = time.monotonic()
                 _require_ours(connection)
                 yield connection

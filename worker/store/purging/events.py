@@ -12,13 +12,13 @@ from sqlalchemy import bindparam, text
 from worker.core.policy import Policy
 from worker.store import Store
 from worker.store.purging.batches import ROWS_IN_A_BATCH, Batch, Row, judged, read_rows
-from worker.store.purging.biting import Bite, Faster, Pace
+from worker.store.purging.biting import Bite, Faster, Throttle
 from worker.store.purging.judging import Judging
 from worker.store.purging.limits import Limits
 from worker.store.purging.needed import with_events_up_to
 from worker.store.purging.planning import Planned, Planning
 from worker.store.purging.statements import read_progress
-from worker.store.purging.writing import TURN, write
+from worker.store.purging.writing import GENERATION, write
 from worker.store.recorded import newest_event
 from worker.store.schema import Moment
 
@@ -40,12 +40,12 @@ class EventsPurge:
         """The last id that may be old."""
         self.kept = 0
         """Old events that stay, because they still serve."""
-        self._turn: str | None = None
+        self._generation: str | None = None
         """Of the last bite of any purge, by this or another process, on which plans rely."""
 
     def begin(self) -> None:
         """Look up once what is the same for all bites."""
-        with self._store.reading() as connection:
+        with self._store.read_transaction() as connection:
             query = text(_LAST_OLD).bindparams(
                 bindparam("cutoff", self._limits.cutoff, type_=Moment())
             )
@@ -56,7 +56,7 @@ class EventsPurge:
             self._judging.begin(connection)
             self._planning.earlier = with_events_up_to(connection, self._after)
 
-    def bites(self, pace: Pace) -> Iterator[Bite]:
+    def bites(self, throttle: Throttle) -> Iterator[Bite]:
         """Remove, some at a time.
 
         Raises:
@@ -66,12 +66,12 @@ class EventsPurge:
         """
         batch, failed = None, 0
         while batch := batch or self.next_batch(ROWS_IN_A_BATCH):
-            planned = self.plan(batch, batch.next_rows(pace.rows), careful=failed > 0)
+            planned = self.plan(batch, batch.next_rows(throttle.rows), careful=failed > 0)
             try:
                 if planned.ids:
-                    with pace.bite(self._store, len(planned.ids)) as connection:
-                        turn = write(connection, planned)
-                    self._turn = turn
+                    with throttle.bite(self._store, len(planned.ids)) as connection:
+                        generation = write(connection, planned)
+                    self._generation = generation
             except Faster:
                 failed += 1
                 if failed == _TRIES:
@@ -84,7 +84,7 @@ class EventsPurge:
                 table="events",
                 rows=len(planned.ids),
                 looked_at=planned.looked_at,
-                held_seconds=pace.held if planned.ids else 0.0,
+                held_seconds=throttle.held if planned.ids else 0.0,
             )
 
     def dry_run(self) -> Iterator[Bite]:
@@ -100,11 +100,11 @@ class EventsPurge:
         if self._after >= self.upto:
             return None
         ahead = self._after, self.upto
-        with self._store.reading() as connection:
-            turn = read_progress(connection, TURN)
-            if turn != self._turn:  # another purge may have removed what was relied on
+        with self._store.read_transaction() as connection:
+            generation = read_progress(connection, GENERATION)
+            if generation != self._generation:  # another purge may have removed what was relied on
                 self._judging.begin_anew()
-                self._turn = turn
+                self._generation = generation
             found = read_rows(connection, self._limits, ahead, rows)
             if not found:
                 self._after = self.upto
@@ -113,7 +113,7 @@ class EventsPurge:
 
     def plan(self, batch: Batch, some: Sequence[Row], *, careful: bool) -> Planned:
         """Plan a bite; see `Planning`."""
-        return self._planning.plan(batch, some, turn=self._turn, careful=careful)
+        return self._planning.plan(batch, some, generation=self._generation, careful=careful)
 
     def _pass(self, batch: Batch, planned: Planned) -> Batch | None:
         """Go on after a bite; return the batch unless it is done."""

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, bindparam, exists, func, not_, select, 
 
 from worker.core.parsing import as_time
 from worker.store import Store
-from worker.store.purging.biting import Bite, Pace
+from worker.store.purging.biting import Bite, Throttle
 from worker.store.purging.limits import day_of
 from worker.store.purging.needed import keys_in_quarantine
 from worker.store.purging.statements import delete_keys, delete_rows
@@ -43,7 +43,7 @@ class OutboxPurge:
         self.after = after
         """The id up to which it has come."""
 
-    def bites(self, pace: Pace, *, dry_run: bool = False) -> Iterator[Bite]:
+    def bites(self, throttle: Throttle, *, dry_run: bool = False) -> Iterator[Bite]:
         """Remove, some at a time.
 
         Raises:
@@ -53,21 +53,21 @@ class OutboxPurge:
         """
         limits = [limit for limit in (self._messages, self._effects) if limit is not None]
         while limits:
-            rows = max(5, pace.rows // 5)  # a row has SES's whole message
-            with self._store.reading() as connection:
+            rows = max(5, throttle.rows // 5)  # a row has SES's whole message
+            with self._store.read_transaction() as connection:
                 page = connection.execute(text(_PAGE), {"after": self.after, "limit": rows}).all()
                 if not page or not any(_is_before(row.created_at, max(limits)) for row in page):
                     return
                 last = page[-1].id
                 less, gone = self._old(connection, last)
             if (less or gone) and not dry_run:
-                with pace.bite(self._store, len(less) + len(gone)) as connection:
+                with throttle.bite(self._store, len(less) + len(gone)) as connection:
                     if less:
                         rows_ = [{"of": id_, "less": payload} for id_, payload in less.items()]
                         connection.execute(_KEEP_LESS, rows_)
                     if gone:
                         delete_rows(connection, "outbox", gone)
-            held = pace.held if less or gone else 0.0
+            held = throttle.held if less or gone else 0.0
             yield Bite(table="messages", rows=len(less), looked_at=len(page), held_seconds=held)
             yield Bite(table="outbox", rows=len(gone))
             self.after = last
@@ -112,7 +112,7 @@ def without_message(payload: str) -> str | None:
 
 
 def purge_removals(
-    store: Store, pace: Pace, cutoff: datetime, *, dry_run: bool = False
+    store: Store, throttle: Throttle, cutoff: datetime, *, dry_run: bool = False
 ) -> Iterator[Bite]:
     """Remove entries of the removal log that are old, and whose effects are finished."""
     is_open = exists().where(
@@ -122,27 +122,29 @@ def purge_removals(
     while True:
         query = select(removals.c.id).where(is_old).order_by(removals.c.id)
         if dry_run:
-            with store.reading() as connection:
+            with store.read_transaction() as connection:
                 counted = select(func.count()).select_from(removals).where(is_old)
                 rows = int(connection.execute(counted).scalar_one())
             yield Bite(table="removals", rows=rows, looked_at=rows)
             return
-        with store.reading() as connection:
-            ids = list(connection.execute(query.limit(pace.rows)).scalars())
+        with store.read_transaction() as connection:
+            ids = list(connection.execute(query.limit(throttle.rows)).scalars())
         if not ids:
             return
-        with pace.bite(store, len(ids)) as connection:
+        with throttle.bite(store, len(ids)) as connection:
             delete_rows(connection, "removals", ids)
-        yield Bite(table="removals", rows=len(ids), looked_at=len(ids), held_seconds=pace.held)
+        yield Bite(table="removals", rows=len(ids), looked_at=len(ids), held_seconds=throttle.held)
 
 
-def purge_keys(store: Store, pace: Pace, now: datetime, *, dry_run: bool = False) -> Iterator[Bite]:
+def purge_keys(
+    store: Store, throttle: Throttle, now: datetime, *, dry_run: bool = False
+) -> Iterator[Bite]:
     """Remove keys whose day is over, but those that a quarantined message needs."""
     today, after = day_of(now), ""
-    with store.reading() as connection:
+    with store.read_transaction() as connection:
         needed = keys_in_quarantine(connection)
     while True:
-        with store.reading() as connection:
+        with store.read_transaction() as connection:
             values = {"after": after, "limit": _KEYS_AT_ONCE}
             found = connection.execute(text(_END), values).one()
             keys = connection.execute(text(_EXPIRED), values | {"today": today}).scalars()
@@ -155,8 +157,8 @@ def purge_keys(store: Store, pace: Pace, now: datetime, *, dry_run: bool = False
             yield Bite(table="kept_keys", rows=len(expired))
             continue
         while expired:
-            some = expired[: pace.rows]
-            with pace.bite(store, len(some)) as connection:
+            some = expired[: throttle.rows]
+            with throttle.bite(store, len(some)) as connection:
                 delete_keys(connection, some)
             del expired[: len(some)]
-            yield Bite(table="kept_keys", rows=len(some), held_seconds=pace.held)
+            yield Bite(table="kept_keys", rows=len(some), held_seconds=throttle.held)

@@ -26,7 +26,7 @@ from worker.store.recorded import (
 
 _MARGIN = timedelta(days=1)
 """Events from before the column `claimed_at` may have a time so long after their receipt."""
-_BLANK = Policy()
+_DEFAULTS = Policy()
 Spans = dict[str, tuple[int, int]]
 
 
@@ -57,7 +57,7 @@ class Planned(Struct, frozen=True, kw_only=True):
     """Users whose present record is that record."""
     relies: bool
     """Whether some go because others of the address stay."""
-    turn: str | None
+    generation: str | None
     """Of the last bite that removed such events."""
 
 
@@ -80,7 +80,7 @@ class Planning:
         """Addresses with events before the batch that stayed."""
 
     def plan(
-        self, batch: Batch, some: Sequence[Row], *, turn: str | None, careful: bool
+        self, batch: Batch, some: Sequence[Row], *, generation: str | None, careful: bool
     ) -> Planned:
         """Compute with which record the fold of each user begins when these events are gone.
 
@@ -88,7 +88,7 @@ class Planning:
         """
         rows = [row for row in some if row.event.id in batch.goes]
         addresses = frozenset({row.event.recipient for row in rows} - {""})
-        with self._store.reading() as connection:
+        with self._store.read_transaction() as connection:
             users = records_of(connection, addresses, lock=False)
             before = first_records_of(connection, users)
             spans = _spans(users, before, batch)
@@ -109,7 +109,7 @@ class Planning:
             counts=found.counts,
             as_they_are=frozenset(found.as_they_are),
             relies=any(row.event.id in batch.relying for row in rows),
-            turn=turn,
+            generation=generation,
         )
 
     def _begun(
@@ -164,15 +164,15 @@ class Planning:
     ) -> bool:
         """Return whether a fold from the new beginning might give another record."""
         known, begun = beginnings
-        if person.lacks_fault and self._policy.spare_faults != _BLANK.spare_faults:
+        if person.lacks_fault and self._policy.spare_faults != _DEFAULTS.spare_faults:
             return True  # a rebuild leaves such a user alone
         if not self._policy.needs_past:
             return False  # a fold of a part, and then of the rest, is a fold of all
         whole = Person(user.email_key, user, known)
-        wanted = whole.finished(_folded(whole, events, self._policy))
+        expected = whole.finished(_folded(whole, events, self._policy))
         later = Person(user.email_key, user, begun)
         left = [event for event in events if event.id not in goes]
-        return later.finished(_folded(later, left, self._policy)) != wanted
+        return later.finished(_folded(later, left, self._policy)) != expected
 
 
 def _spans(users: dict[str, User], before: dict[str, FirstRecord], batch: Batch) -> Spans:

@@ -25,12 +25,12 @@ from worker.store.purging.statements import (
 from worker.store.recorded import count_between, first_records_of, records_of
 from worker.store.rows import FEEDBACK_COLUMNS, USER_TIMES
 
-TURN = "purge_turn"
+GENERATION = "purge_turn"
 """Of the row in `progress` that each bite changes whose events go because others stay."""
 _NAMES = ("email_key", "after_event", *FEEDBACK_COLUMNS)
 _STATE = f"""
     SELECT json_object(
-        'turn', (SELECT value FROM progress WHERE name = '{TURN}'),
+        'generation', (SELECT value FROM progress WHERE name = '{GENERATION}'),
         'mark', (SELECT value FROM progress WHERE name = '{PURGED_UNTIL}'),
         'users', json((
             SELECT json_group_array(email_key) FROM users
@@ -61,7 +61,7 @@ _BEGIN_ANEW = {
 class _State(msgspec.Struct, frozen=True):
     """What a bite was planned by, as it is now."""
 
-    turn: str | None
+    generation: str | None
     mark: str | None
     users: set[str]
     after: dict[str, int]
@@ -69,20 +69,20 @@ class _State(msgspec.Struct, frozen=True):
 
 
 def write(connection: Connection, planned: Planned) -> str | None:
-    """Write a bite; return the turn after it.
+    """Write a bite; return the generation of purges after it.
 
     Raises:
         Faster: what it was planned for is no longer true.
 
     """
-    turn = planned.turn
+    generation = planned.generation
     state = _look(connection, planned)
     if planned.relies:
         # Another purge may have removed the events on which these rely.
-        if state.turn != turn:
+        if state.generation != generation:
             raise Faster
-        turn = token_hex(8)
-        keep_progress(connection, TURN, turn)
+        generation = token_hex(8)
+        keep_progress(connection, GENERATION, generation)
     if state.users != planned.users.keys() or state.after != _after(planned.before):
         raise Faster
     if planned.as_they_are:
@@ -96,7 +96,7 @@ def write(connection: Connection, planned: Planned) -> str | None:
     _begin_anew(connection, planned.first)
     if delete_rows(connection, "events", planned.ids) != len(planned.ids):
         raise Faster
-    return turn
+    return generation
 
 
 def _look(connection: Connection, planned: Planned) -> _State:
@@ -108,10 +108,10 @@ def _look(connection: Connection, planned: Planned) -> _State:
         keys = msgspec.json.encode(sorted(planned.addresses)).decode()
         found = connection.execute(text(_STATE), {"keys": keys}).scalar_one()
         return msgspec.json.decode(found, type=_State)
-    turn = read_progress(connection, TURN) if planned.relies else None
+    generation = read_progress(connection, GENERATION) if planned.relies else None
     users = records_of(connection, planned.addresses, lock=True)
     after = _after(first_records_of(connection, users))
-    return _State(turn, read_progress(connection, PURGED_UNTIL), set(users), after)
+    return _State(generation, read_progress(connection, PURGED_UNTIL), set(users), after)
 
 
 def _after(first: dict[str, FirstRecord]) -> dict[str, int]:

@@ -91,7 +91,7 @@ class SqliteStore:
             transaction.touch()
 
     @contextmanager
-    def reading(self) -> Iterator["sqlalchemy.Connection"]:
+    def read_transaction(self) -> Iterator["sqlalchemy.Connection"]:
         """Begin a SQLAlchemy transaction that only reads.
 
         Raises:
@@ -102,16 +102,16 @@ class SqliteStore:
 
         with (
             translated(self.path),
-            engine.transaction(self._reading_engine, self._reader.require_in_place) as connection,
+            engine.transaction(self._read_engine, self._reader.require_in_place) as connection,
         ):
             connection.exec_driver_sql("PRAGMA query_only = ON")
             yield connection
 
-    reading_one_moment = reading
+    snapshot = read_transaction
     """A transaction of SQLite's reads as of one moment anyhow."""
 
     @contextmanager
-    def writing(self) -> Iterator["sqlalchemy.Connection"]:
+    def write_transaction(self) -> Iterator["sqlalchemy.Connection"]:
         """Begin a SQLAlchemy transaction that writes; make the file if there is none.
 
         Raises:
@@ -123,13 +123,13 @@ class SqliteStore:
 
         with (
             self._writing.exclusive(),
-            engine.transaction(self._writing_engine, self._end_write) as connection,
+            engine.transaction(self._write_engine, self._end_write) as connection,
         ):
             yield connection
 
     @contextmanager
-    def writing_briefly(self) -> Iterator["sqlalchemy.Connection"]:
-        """Begin as `writing`, on the connection of the message path; leave the `-wal` as it is.
+    def brief_write_transaction(self) -> Iterator["sqlalchemy.Connection"]:
+        """Begin as `write_transaction`, on the message path's connection; leave the `-wal`.
 
         Raises:
             Unavailable, CommitsLost: as for `transaction`.
@@ -174,13 +174,13 @@ class SqliteStore:
             opened.checkpoint()
 
     @cached_property
-    def _reading_engine(self) -> "sqlalchemy.Engine":
+    def _read_engine(self) -> "sqlalchemy.Engine":
         from worker.store import engine
 
         return engine.make("sqlite", self._reader.look, begin="BEGIN")
 
     @cached_property
-    def _writing_engine(self) -> "sqlalchemy.Engine":
+    def _write_engine(self) -> "sqlalchemy.Engine":
         from worker.store import engine
 
         making = partial(
@@ -272,7 +272,7 @@ class SqliteStore:
         copy_into(self._reader, made, report)
 
     def overwrite_deleted(self) -> None:
-        """Have what `writing` deletes overwritten in the file; to be called before it."""
+        """Have what `write_transaction` deletes overwritten in the file; to be called before it."""
         self._overwrites = True
 
     def wipe(self, keys: Sequence[str]) -> str:
