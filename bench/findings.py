@@ -88,3 +88,91 @@ class Memory(Struct, frozen=True, kw_only=True):
     most_mb: float
     grown_mb: float
     """The most after the first tenth of the messages, above what it was then."""
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """How long a question takes, in seconds."""
+
+    wall: float
+    least: float
+    most: float
+    cpu: float
+    """The database server's included."""
+    load: float
+    """What the system said while it was measured."""
+
+    @property
+    def shown(self) -> str:
+        """`0.31 s [0.30-0.33], CPU 0.29 s, load 2.1`."""
+        spread = f"[{_shown(self.least)}-{_shown(self.most)}]"
+        return f"{_shown(self.wall)} {spread}, CPU {_shown(self.cpu)}, load {self.load:.1f}"
+
+
+class AnswersAt(Struct, frozen=True, kw_only=True):
+    """What was measured with a database of some size."""
+
+    size: int
+    """Users, and as many events."""
+    megabytes: float
+    answers: dict[str, Answer]
+    path_cpu_us: float
+    """Of a message, without the network; the database server's included."""
+    path_load: float
+    path_instructions: int | None
+    """The same, counted exactly; None where another process does a part of it."""
+    measured: str = ""
+    """When."""
+
+
+class Answers(Struct, frozen=True, kw_only=True):
+    """How long answers take as a database grows."""
+
+    store: str
+    rounds: int
+    machine: str
+    points: list[AnswersAt]
+
+
+class Rebuilt(Struct, frozen=True, kw_only=True):
+    """Records that were emptied and rebuilt from events."""
+
+    events: int
+    seed: int
+    users: int
+    changed: int
+    """Records that the rebuild has written."""
+    different: int
+    """Records that are not as live processing had left them."""
+    refused: int
+    """Users whose records could not be rebuilt."""
+    seconds: dict[str, float]
+    load: float
+    changes: dict[str, int]
+    """What another random policy would have changed, by `policy diff`."""
+
+
+class Migrated(Struct, frozen=True, kw_only=True):
+    """A grown database that was brought up beside a running worker."""
+
+    store: str
+    events: int
+    upgrade_seconds: float
+    """Of the command, its start included."""
+    waited_ms_before: float
+    """The longest that a message waited for its delete with the old daemon, before the upgrade."""
+    waited_ms: float
+    """The longest of all, with both daemons."""
+    held_ms: float
+    """The longest that a daemon held a message."""
+    megabytes: float
+    megabytes_grown: float
+    """Of the file or database, from before the migration to the end."""
+    wal_megabytes: float
+    """The largest `-wal` of SQLite."""
+    messages: int
+    lost: int
+    load: float
+
+
+def _shown(seconds: float) -> str:
+    return f"{seconds * 1_000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"

@@ -20,7 +20,7 @@ from bench.places import OUT, Unfit, claimed, environment, find_node
 from bench.stores import SqliteBenchStore
 from bench.stub import Stub, make_bodies, running_stub
 from worker.core.decode import decode
-from worker.core.model import Handled, Received
+from worker.core.messages import Handled, Received
 from worker.core.policy import Policy
 from worker.observability.log import configure_logging
 from worker.observability.metrics import Metrics, Timed

@@ -7,6 +7,7 @@ messages a second; then this version's `ses-worker db upgrade` runs beside it; t
 daemon takes over. What a message waited for is said by the stub.
 """
 
+import os
 import signal
 import sqlite3
 import sys
@@ -21,8 +22,11 @@ import psycopg
 from msgspec import Struct
 from rich.console import Console
 
+from bench.findings import Migrated
 from bench.grown import FIRST_EVENT, fill
-from bench.places import OUT, RUN_SECONDS, USERS, Unfit, claimed, environment, find_node
+from bench.migration_report import write_migrations
+from bench.parts import keep
+from bench.places import BENCH, OUT, RUN_SECONDS, USERS, Unfit, claimed, environment, find_node
 from bench.postgresql import running_server
 from bench.processes import Failed, ended, run_together, started
 from bench.stub import Stub, running_stub
@@ -53,26 +57,6 @@ _POSTGRESQL_EVENTS = """
 """
 
 console = Console(stderr=True)
-
-
-class Result(Struct, frozen=True, kw_only=True):
-    """What was measured."""
-
-    store: str
-    events: int
-    upgrade_seconds: float
-    """Of the command, its start included."""
-    held_ms_before: float
-    """The longest that the old daemon held a message before the migration."""
-    held_ms: float
-    """The longest from the start to the end of all."""
-    megabytes: float
-    megabytes_grown: float
-    """Of the file or database, from before the migration to the end."""
-    wal_megabytes: float
-    """The largest `-wal` of SQLite."""
-    messages: int
-    lost: int
 
 
 class Load:
@@ -118,6 +102,8 @@ def main(*, before: Path, store: str, events: int) -> None:
     except (Unfit, Failed) as error:
         console.print(str(error), style="red")
         sys.exit(1)
+    keep(f"migration-{store}", result)
+    write_migrations(BENCH)
     for name in result.__struct_fields__:
         click.echo(f"{name:<18} {getattr(result, name)}")
     sys.exit(1 if result.lost else 0)
@@ -157,13 +143,13 @@ class _Program:
 
 def _measure(
     stub: Stub, old: _Program, new: _Program, place: Place, store: str, events: int
-) -> Result:
+) -> Migrated:
     size, known = place.megabytes(), place.count()
     load, wal = Load(stub), _LargestWal()
     try:
         with old.running(place.url):
             time.sleep(PHASE_SECONDS)
-            held_before = stub.held(QUEUE).most
+            waited_before = stub.held(QUEUE).waited
             seconds = new.upgrade(place.url)
             time.sleep(PHASE_SECONDS)
         with new.running(place.url):
@@ -175,17 +161,20 @@ def _measure(
     finally:
         load.stop()
         wal.stop()
-    return Result(
+    held = stub.held(QUEUE)
+    return Migrated(
         store=store,
         events=events,
         upgrade_seconds=round(seconds, 2),
-        held_ms_before=round(held_before),
-        held_ms=round(stub.held(QUEUE).most),
+        waited_ms_before=round(waited_before),
+        waited_ms=round(held.waited),
+        held_ms=round(held.most),
         megabytes=round(size),
         megabytes_grown=round(place.megabytes() - size),
         wal_megabytes=round(wal.megabytes),
         messages=load.messages,
         lost=load.messages - (place.count() - known),
+        load=round(os.getloadavg()[0], 1),
     )
 
 

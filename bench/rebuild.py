@@ -1,16 +1,18 @@
 """Whether a rebuild of many records gives what live processing gave, and how long it takes.
 
-    python -m bench.rebuild --events 100000 --seed 1
+    python -m bench.rebuild --events 100000 --seed 1 [--store postgresql]
 
 Random mail is processed by a random policy, in random order. Then all records are emptied, as the
 worst that can happen to them, and rebuilt; each row must be as it was. Then `policy diff` compares
-the policy with another random policy.
+the policy with another random policy. The result becomes a line of a section of bench/RESULTS.md.
 """
 
+import os
 import random
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,13 @@ from typing import Any
 import click
 import msgspec
 
-from worker.core.model import Action, Address, Received
+from bench.findings import Rebuilt
+from bench.parts import keep
+from bench.places import BENCH, OUT, claimed
+from bench.postgresql import running_server
+from bench.rebuild_report import write_rebuilds
+from worker.core.messages import Received
+from worker.core.model import Action, Address
 from worker.core.policy import SPAREABLE, Policy
 from worker.process import process
 from worker.store import Store, ensure_schema, open_store
@@ -31,6 +39,8 @@ from worker.store.users import import_users
 
 DAY = timedelta(days=1)
 NOW = datetime.now(UTC)
+COMPLAINED, DELIVERED = 0.05, 0.2
+"""Shares of the mail; all other mail bounces."""
 BATCH = 200
 ROWS_SHOWN = 5
 _SORTS = (
@@ -54,6 +64,7 @@ def random_policy(chance: random.Random) -> Policy:
         "soft_bounces_to_pause": (1, 2),
     }
     extra = {name: chance.choice(values) for name, values in choices.items()}
+    extra["track_deliveries"] = extra["soft_bounces_to_pause"] > 1  # as the settings ask for
     return Policy(
         hard_bounce_pause=chance.choice([DAY, 7 * DAY, 30 * DAY, 400 * DAY]),
         soft_bounce_pause=chance.choice([DAY / 2, DAY, 3 * DAY, 40 * DAY]),
@@ -71,8 +82,17 @@ def bodies(chance: random.Random, events: int, people: int) -> Iterator[str]:
     for number in range(events):
         at = (NOW - chance.random() * 80 * DAY).isoformat()
         who = f"person{chance.randrange(people)}@example.com"
-        mail = {"messageId": f"0100-{number:08}", "timestamp": at, "source": "shop@example.org"}
-        if chance.random() < 0.05:
+        mail: dict[str, Any] = {
+            "messageId": f"0100-{number:08}",
+            "timestamp": at,
+            "source": "shop@example.org",
+        }
+        drawn = chance.random()
+        if drawn > 1 - DELIVERED:
+            delivery = {"timestamp": at, "recipients": [who]}
+            mail["destination"] = [who]
+            body = {"notificationType": "Delivery", "delivery": delivery, "mail": mail}
+        elif drawn < COMPLAINED:
             complaint = {
                 "complainedRecipients": [{"emailAddress": who}],
                 "complaintFeedbackType": chance.choice(["abuse", "not-spam"]),
@@ -140,62 +160,98 @@ def records(store: Store) -> dict[str, tuple[Any, ...]]:
     }
 
 
-def emptied(store: Store) -> None:
-    """Empty all records, but for the time of reinstatement."""
+def emptied(store: Store, policy: Policy) -> None:
+    """Empty all records that can be rebuilt, but for reinstatements and deliveries.
+
+    Where deliveries forgive, a rebuild leaves users alone whose deliveries were never known.
+    """
+    unknown = f"last_delivery IS NULL AND soft_bounce_count >= {policy.soft_bounces_to_pause}"
+    chosen = f"NOT ({unknown})" if policy.forgives else "true"
     with store.writing() as connection:
         connection.exec_driver_sql(
             "UPDATE users SET auto_block_spam = false, last_hard_bounce = NULL,"
             " last_soft_bounce = NULL, last_complaint = NULL, hard_bounce_count = 0,"
             " soft_bounce_count = 0, complaint_count = 0, paused_until = NULL,"
             " pause_reason = NULL, hard_bounce_refused = false, soft_bounce_refused = false"
+            f" WHERE {chosen}"
         )
-
-
-def _timed(what: str, since: float) -> None:
-    click.echo(f"{what:<42} {time.perf_counter() - since:8.1f} s")
 
 
 @click.command()
 @click.option("--events", default=100_000, show_default=True)
 @click.option("--seed", default=1, show_default=True)
-@click.option("--url", default="", help="A database of its own; without it a SQLite file.")
-def main(events: int, seed: int, url: str) -> None:
+@click.option("--store", "kind", type=click.Choice(["sqlite", "postgresql"]), default="sqlite")
+def main(events: int, seed: int, kind: str) -> None:
     """Process, empty, rebuild, compare."""
+    with claimed(), _database(kind) as url:
+        rebuilt = measure(url, events, seed)
+    keep(f"rebuild-{kind}", rebuilt)
+    write_rebuilds(BENCH)
+    if rebuilt.different:
+        raise SystemExit(1)
+
+
+@contextmanager
+def _database(kind: str) -> Iterator[str]:
+    if kind == "postgresql":
+        with running_server() as server:
+            yield str(server.get_uri("postgres"))
+        return
+    with tempfile.TemporaryDirectory(dir=OUT) as folder:
+        yield f"sqlite:///{Path(folder) / 'bench.db'}"
+
+
+def measure(url: str, events: int, seed: int) -> Rebuilt:
+    """Process, empty, rebuild, compare, in an empty database."""
     chance = random.Random(seed)
     policy, other = random_policy(chance), random_policy(chance)
-    click.echo(f"seed {seed}, {'PostgreSQL' if url else 'SQLite'}")
-    with tempfile.TemporaryDirectory() as folder:
-        store = open_store(url or f"sqlite:///{Path(folder) / 'bench.db'}")
-        ensure_schema(store, migrate=True)
-        since = time.perf_counter()
-        lived(store, chance, policy, events)
-        _timed(f"{events:,} events processed", since)
-        expected = records(store)
-        emptied(store)
-        since = time.perf_counter()
-        with Survey(policy, NOW, 0) as survey:
-            with store.reading() as connection:
-                survey.read(connection, lambda *_: None)
-            _timed("read for a rebuild", since)
-            since = time.perf_counter()
-            for _ in rebuild(store, survey, policy):
-                pass
-            _timed(f"{survey.changed:,} records rebuilt", since)
-        found = records(store)
-        wrong = [key for key, record in expected.items() if found.get(key) != record]
-        click.echo(
-            f"{len(found):,} users, {len(wrong):,} not as they were; refused: {survey.refused}"
-        )
-        for key in wrong[:ROWS_SHOWN]:
-            click.echo(f"  {key}: {expected[key]} became {found.get(key)}")
-        since = time.perf_counter()
-        comparison = Comparison(policy, other, NOW, 5)
+    store = open_store(url)
+    ensure_schema(store, migrate=True)
+    times: dict[str, float] = {}
+
+    def timed(what: str, since: float) -> None:
+        times[what] = time.perf_counter() - since
+        click.echo(f"{what:<20} {times[what]:8.1f} s, load {os.getloadavg()[0]:.1f}")
+
+    since = time.perf_counter()
+    lived(store, chance, policy, events)
+    timed("processed", since)
+    expected = records(store)
+    emptied(store, policy)
+    since = time.perf_counter()
+    with Survey(policy, NOW, 0) as survey:
         with store.reading() as connection:
-            comparison.read(connection, since=None, report=lambda *_: None, found=lambda _: None)
-        _timed(f"policy diff: {dict(comparison.by_change)}", since)
-        store.close()
-        if wrong:
-            raise SystemExit(1)
+            survey.read(connection, lambda *_: None)
+        timed("read for a rebuild", since)
+        since = time.perf_counter()
+        for _ in rebuild(store, survey, policy):
+            pass
+        timed("rebuilt", since)
+    found = records(store)
+    wrong = [key for key in expected | found if found.get(key) != expected.get(key)]
+    refused = sum(survey.refused.values())
+    click.echo(f"{len(found):,} users, {len(wrong):,} not as they were; refused: {refused}")
+    for key in wrong[:ROWS_SHOWN]:
+        click.echo(f"  {key}: {expected.get(key)} became {found.get(key)}")
+    since = time.perf_counter()
+    comparison = Comparison(policy, other, NOW, 5)
+    with store.reading() as connection:
+        comparison.read(connection, since=None, report=lambda *_: None, found=lambda _: None)
+    timed("policy diff", since)
+    store.close()
+    changes = {str(change): count for change, count in comparison.by_change.items()}
+    click.echo(f"policy diff: {changes}")
+    return Rebuilt(
+        events=events,
+        seed=seed,
+        users=len(found),
+        changed=survey.changed,
+        different=len(wrong),
+        refused=refused,
+        seconds=times,
+        load=os.getloadavg()[0],
+        changes=changes,
+    )
 
 
 if __name__ == "__main__":

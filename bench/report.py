@@ -19,6 +19,7 @@ from bench.findings import Growth, Idle, Memory, Profile, Start
 from bench.goals import Goal, Results, goals
 from bench.parts import Part, kept
 from bench.places import BENCH
+from bench.sections import kept_sections
 
 HEAD = """\
 # What a message costs
@@ -58,7 +59,10 @@ def write(folder: Path) -> None:
     )
     parts = {"growth": growth, "idle": idle, "start": start, "soak": memory, "profile": profile}
     dates = {name: part.date for name, part in parts.items() if part}
-    folder.joinpath("RESULTS.md").write_text(markdown(results, _result(profile), dates))
+    path = folder / "RESULTS.md"
+    others = kept_sections(path.read_text()) if path.exists() else ""
+    written = markdown(results, _result(profile), dates)
+    path.write_text(f"{written}\n{others}" if others else written)
     if comparison:
         folder.joinpath("results.svg").write_text(chart.svg(comparison.result.tables))
     Console(stderr=True).print(f"written: {folder / 'RESULTS.md'}")

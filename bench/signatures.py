@@ -16,7 +16,8 @@ import structlog
 from support import mail, signing
 
 from worker.core.acceptance import Acceptance
-from worker.core.model import Delete, Handled, Outcome, Received
+from worker.core.messages import Delete, Handled, Received
+from worker.core.model import Outcome
 
 Batches = Sequence[Sequence[Received]]
 

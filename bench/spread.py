@@ -8,6 +8,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
+
 from worker.store import ensure_schema, open_store
 
 DAYS = 90
@@ -48,6 +50,35 @@ _EVENTS = """
            '5.1.1', 'main', 'recipient'
     FROM ids
 """
+_POSTGRESQL_USERS = """
+    INSERT INTO users (
+        email, email_key, hard_bounce_count, last_hard_bounce, paused_until, pause_reason
+    )
+    SELECT email, email, 1, bounced, bounced + interval '30 days', 'hard_bounce'
+    FROM (
+        SELECT 'user' || i || '@example' || (i %% 977) || '.com' AS email,
+               now() - (i %% 7776000) * interval '1 second' AS bounced
+        FROM generate_series(0, %(users)s - 1) AS i
+    ) AS drawn
+"""
+_POSTGRESQL_EVENTS = """
+    INSERT INTO events (
+        dedupe_key, route_key, kind, type, subtype, recipient, recipient_as_reported, user_match,
+        action, reason, occurred_at, received_at, feedback_id, ses_message_id, diagnostic, status,
+        configuration_set, fault
+    )
+    SELECT id || ':d', id || ':r', 'bounce', 'Permanent', 'General', email, email, 'found',
+           'hard_bounce', 'permanent', at, at, id, id,
+           'smtp; 550 5.1.1 The email account that you tried to reach does not exist. user' || i,
+           '5.1.1', 'main', 'recipient'
+    FROM (
+        SELECT i, '0100' || lpad(to_hex(i), 12, '0') || '-' || md5(i::text) || '-000000' AS id,
+               CASE WHEN i %% 10 = 9 THEN 'stranger' ELSE 'user' END || (i %% %(users)s)
+                   || '@example' || (i %% %(users)s %% 977) || '.com' AS email,
+               now() - (1 - i::float / %(events)s) * %(seconds)s * interval '1 second' AS at
+        FROM generate_series(0, %(events)s - 1) AS i
+    ) AS drawn
+"""
 
 
 def spread(path: Path, users: int, events: int) -> None:
@@ -74,3 +105,24 @@ def spread(path: Path, users: int, events: int) -> None:
             connection.execute(sql)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
+
+
+def spread_postgresql(url: str, users: int, events: int) -> None:
+    """Fill an empty database with so many users and events."""
+    store = open_store(url)
+    ensure_schema(store, migrate=True)
+    store.close()
+    facts = {"users": users, "events": events, "seconds": DAYS * 86_400}
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET synchronous_commit = off")
+        indexes = connection.execute(
+            "SELECT indexname, indexdef FROM pg_indexes"
+            " WHERE tablename = 'events' AND indexname IN ('events_recipient', 'events_occurred')"
+        ).fetchall()
+        for name, _ in indexes:
+            connection.execute(f"DROP INDEX {name}")
+        connection.execute(_POSTGRESQL_USERS, facts)
+        connection.execute(_POSTGRESQL_EVENTS, facts)
+        for _, definition in indexes:
+            connection.execute(definition)
+        connection.execute("VACUUM ANALYZE")

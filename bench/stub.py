@@ -38,6 +38,8 @@ class Held(Struct):
     median: float
     p95: float
     most: float
+    waited: float = 0.0
+    """The longest from its arrival on the queue to its delete."""
 
 
 class Fate(NamedTuple):
@@ -133,8 +135,8 @@ def running_stub(node: str) -> Iterator[Stub]:
             process.kill()
 
 
-def make_bodies(node: str, count: int, seed: str) -> list[str]:
+def make_bodies(node: str, count: int, seed: str, users: int = USERS) -> list[str]:
     """Have the stub write message bodies, without serving them."""
-    command = [node, _PROGRAM, "--users", str(USERS), "--print", str(count), "--seed", seed]
+    command = [node, _PROGRAM, "--users", str(users), "--print", str(count), "--seed", seed]
     lines = subprocess.check_output(command, text=True, timeout=60)
     return [json.loads(line) for line in lines.splitlines()]

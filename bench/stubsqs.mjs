@@ -9,7 +9,7 @@
 //   GET /_control?op=await&queue=Q&receives=N&deleted=N&ms=1000   answers when it is so, or then
 //   GET /_control?op=delay&ms=8                a round trip that every later reply takes
 //   GET /_control?op=stats&queue=Q             what is left, what was called, when, and our own CPU
-//   GET /_control?op=held&queue=Q              milliseconds from hand to delete: half, most, all of them
+//   GET /_control?op=held&queue=Q              milliseconds from hand to delete: half, most, all of them; the longest from load to delete
 //   GET /_control?op=fates&queue=Q             [id, sent, deleted] of what was deleted since the last time
 //   GET /_control?op=drop&queue=Q              forgets the queue
 //   POST /slack                                "ok", as an incoming webhook says
@@ -149,6 +149,7 @@ class Queue {
     this.firstReceive = null;
     this.lastDelete = null;
     this.heldFor = [];
+    this.longestWait = 0;
     this.fates = [];
     this.watchers = [];
   }
@@ -192,6 +193,7 @@ class Queue {
     this.deleted += 1;
     this.lastDelete = performance.now();
     this.heldFor.push(this.lastDelete - message.takenAt);
+    this.longestWait = Math.max(this.longestWait, Date.now() - message.sent);
     this.fates.push([message.id, message.sentAt, this.lastDelete]);
     this.notice();
   }
@@ -306,6 +308,7 @@ const CONTROLS = {
     for (let number = 0; number < Number(asked.get('n')); number++) {
       queue.add(snsBody(number, seed, users), uuid(number + seed + 'q'));
     }
+    queue.sweep();
     return { depth: queue.depth };
   },
   delay(_, asked) {
@@ -315,7 +318,7 @@ const CONTROLS = {
   held(queue) {
     const sorted = queue.heldFor.sort((one, other) => one - other);
     const share = part => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
-    return { median: share(0.5), p95: share(0.95), most: share(1) };
+    return { median: share(0.5), p95: share(0.95), most: share(1), waited: queue.longestWait };
   },
   fates(queue) {
     const fates = queue.fates;

@@ -22,7 +22,9 @@ _GOES_ON = " " * 9
 """How `check` indents a line that goes on."""
 
 
-def seen(arguments: list[str], folder: Path, environment: Mapping[str, str], columns: int) -> str:
+def screen_of(
+    arguments: list[str], folder: Path, environment: Mapping[str, str], columns: int
+) -> str:
     """Run a command to its end; return what is on its terminal, with the colours."""
     ours, theirs = pty.openpty()
     ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, columns, 0, 0))

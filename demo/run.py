@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from demo import script
-from demo.commands import seen
+from demo.commands import screen_of
 from demo.daemon import Daemon, LogLine, daemon
 from demo.database import DatabaseRows, effects_by_state, read_database
 from demo.installing import import_users, write_settings
@@ -138,13 +138,13 @@ def _play(parts: _Parts) -> Result:
 def _screens(parts: _Parts) -> dict[str, str]:
     folder, columns = parts.database.parent, parts.stage.console.width
     return {
-        asked: seen(
-            [*asked.split(), "--config", str(parts.settings)],
+        command: screen_of(
+            [*command.split(), "--config", str(parts.settings)],
             folder,
             parts.services.environment,
             columns,
         )
-        for asked in ("why " + script.ASKED_ABOUT, "check")
+        for command in ("why " + script.WHY_ADDRESS, "check")
     }
 
 

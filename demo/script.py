@@ -67,7 +67,7 @@ MAILBOX_GONE = bounce(49, N, "Permanent/General", hard("nora.field@example.org")
 BY_EVENT = bounce(75, E, "Permanent/General", hard("h.sato@example.com"))
 FIRST_ABUSE = complaint(30, N, "abuse", complains("rosa.vidal@example.com"))
 
-ASKED_ABOUT = "nora.field@example.org"
+WHY_ADDRESS = "nora.field@example.org"
 """A user with a hard bounce, which comes three times."""
 TAKEN_OFF = "leon.maas@example.com"
 KEPT_ON = "yara.haddad@example.com"

@@ -20,7 +20,7 @@ from demo.installing import NOTICES_A_MINUTE, POSTS_A_SECOND
 from demo.lines import coloured
 from demo.mail import Shape
 from demo.run import Result
-from worker.cli.page import put
+from worker.cli.screen import put
 from worker.cli.words import decision_of, label_of_event
 from worker.core.masking import printable
 from worker.core.model import Outcome
@@ -51,8 +51,8 @@ def show_sample(console: Console, result: Result) -> None:
     for message in result.dead_letters:
         reason, detail = (attribute(message, f"ses_worker_{name}") for name in ("reason", "error"))
         put(console, f"{reason}: {detail}", indent=1)
-    for number, (asked, shown) in enumerate(result.screens.items(), start=3):
-        put(console, _title(number, f"ses-worker {asked}"))
+    for number, (command, shown) in enumerate(result.screens.items(), start=3):
+        put(console, _title(number, f"ses-worker {command}"))
         console.print(Text.from_ansi(shown), soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""Adds the pages that are made from the code, and a chart; `make docs` and `make check` run it."""
+"""Adds the pages that are made from the code, and charts; `make docs` and `make check` run it."""
 
 import re
 import sys
@@ -12,7 +12,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs"), str(ROOT / "tests")]
 
 from reference_pages import PAGES  # noqa: E402 found by the line above
 
-CHART = "bench/results.svg"
+CHARTS = ("bench/results.svg", "bench/answers.svg")
 SHORT = re.compile(r"<code>([^<]{1,24})</code>")
 """Code that fits into a line of a phone, and into a cell of a table."""
 
@@ -21,7 +21,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add them; none is kept in the source."""
     for name, make in PAGES.items():
         files.append(File.generated(config, name, content=make()))
-    files.append(File.generated(config, CHART, abs_src_path=str(ROOT / CHART)))
+    for chart in CHARTS:
+        files.append(File.generated(config, chart, abs_src_path=str(ROOT / chart)))
     return files
 
 

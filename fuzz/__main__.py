@@ -78,16 +78,16 @@ def _fuzz(name: str, seconds: int) -> Result:
     with log.open("w") as out:
         command = [sys.executable, "-m", "fuzz.one", name, str(work), str(seconds)]
         status = subprocess.run(command, cwd=ROOT, stdout=out, stderr=out, check=False).returncode
-    told = log.read_text(errors="replace")
-    stats = dict(_STAT.findall(told))
-    runs = [int(run) for run in _EXECUTIONS.findall(told)] or [0]
-    branches = [int(covered) for covered in _COVERED.findall(told)] or [0]
+    output = log.read_text(errors="replace")
+    stats = dict(_STAT.findall(output))
+    runs = [int(run) for run in _EXECUTIONS.findall(output)] or [0]
+    branches = [int(covered) for covered in _COVERED.findall(output)] or [0]
     lines, reached = _lines(name, work)
     findings = sorted(str(path.relative_to(ROOT)) for path in FOUND.glob(f"{name}-*"))
     if status and not findings:
-        sys.exit(f"{name} ended with {status}:\n{told[-2_000:]}")
+        sys.exit(f"{name} ended with {status}:\n{output[-2_000:]}")
     for finding in findings:
-        click.echo(f"    a finding: {finding}; {_said(told)}", err=True)
+        click.echo(f"    a finding: {finding}; {_first_error(output)}", err=True)
     return Result(
         name=name,
         seconds=round(time.monotonic() - began),
@@ -115,8 +115,8 @@ def _prepared(name: str) -> Path:
 
 def _lines(name: str, folder: Path) -> tuple[int, int]:
     command = [sys.executable, "-m", "fuzz.lines", name, str(folder)]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
-    numbers = [int(word) for word in told.split()[-2:]] or [0, 0]
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    numbers = [int(word) for word in output.split()[-2:]] or [0, 0]
     return numbers[0], numbers[1]
 
 
@@ -129,8 +129,8 @@ def _keep(name: str) -> None:
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
 
 
-def _said(told: str) -> str:
-    errors = [line for line in told.splitlines() if "Error" in line]
+def _first_error(output: str) -> str:
+    errors = [line for line in output.splitlines() if "Error" in line]
     return errors[0][:300] if errors else "no error was printed"
 
 

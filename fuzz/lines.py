@@ -39,20 +39,20 @@ def main() -> None:
 
 
 def _reached(check: Callable[[bytes], None], data: bytes, files: set[str]) -> set[Line]:
-    seen: set[Line] = set()
+    executed: set[Line] = set()
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         if frame.f_code.co_filename not in files:
             return None
         if event == "line":
-            seen.add((frame.f_code.co_filename, frame.f_lineno))
+            executed.add((frame.f_code.co_filename, frame.f_lineno))
         return trace
 
     sys.settrace(trace)
     with suppress(AssertionError):
         check(data)
     sys.settrace(None)
-    return seen
+    return executed
 
 
 def _files(code: tuple[str, ...]) -> Iterator[str]:

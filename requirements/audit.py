@@ -17,13 +17,13 @@ LOCK = Path(__file__).with_name("run.txt")
 def verdict(report: dict[str, Any]) -> tuple[int, list[str]]:
     """Return exit status and lines for a report in pip-audit's JSON."""
     packages = report["dependencies"]
-    bad = [one for one in packages if one.get("vulns")]
-    unknown = [one["name"] for one in packages if "skip_reason" in one]
+    bad = [package for package in packages if package.get("vulns")]
+    unknown = [package["name"] for package in packages if "skip_reason" in package]
     lines = [
-        f"{one['name']} {one['version']}: {found['id']}, mended in "
+        f"{package['name']} {package['version']}: {found['id']}, mended in "
         f"{', '.join(found['fix_versions']) or 'no version'}"
-        for one in bad
-        for found in one["vulns"]
+        for package in bad
+        for found in package["vulns"]
     ]
     if unknown:
         lines.append(f"not audited, the service does not know them: {', '.join(unknown)}")

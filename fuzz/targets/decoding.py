@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 
 from fuzz.texts import payloads, text_of
 from worker.core import limits
+from worker.core.account_events import AccountEvent
 from worker.core.batch import decide_batch, decode_batch
 from worker.core.decode import decode, feedback_in, parts_of
 from worker.core.effects import Lane
-from worker.core.model import AccountEvent, Ignored, Malformed, Received, User
+from worker.core.messages import Received
+from worker.core.model import Ignored, Malformed, User
 from worker.core.patterns import Patterns
 from worker.core.policy import Policy, UnknownRecipients
 from worker.core.times import time_text

@@ -42,9 +42,9 @@ def check(data: bytes) -> None:
     try:
         settings = load_settings(environment, _FILE)
     except Misconfigured as error:
-        told = str(error)
-        assert told.strip()
-        assert SECRET not in told, told
+        message = str(error)
+        assert message.strip()
+        assert SECRET not in message, message
     else:
         assert SECRET not in repr(settings)
         assert SECRET not in repr(shown_settings(settings, environment, _FILE))

@@ -7,8 +7,9 @@ from importlib import import_module
 import msgspec
 
 from fuzz.texts import joined, parts_of
-from worker.core.effects import Effect, EffectKind, Notice, NoticeRecipient, Summary
+from worker.core.effects import Effect, Summary
 from worker.core.model import Action, Kind, UserMatch
+from worker.core.payloads import EffectKind, Notice, NoticeRecipient
 from worker.notifiers.slack.digest import digest
 from worker.notifiers.slack.notices import notice, simplified
 
@@ -43,15 +44,15 @@ def check(data: bytes) -> None:
         diagnostic=diagnostic, fault=subtype, match=UserMatch.FOUND, action=Action.HARD_BOUNCE,
         reason=kind, blocked=bool(number & 2),
     )  # fmt: skip
-    told = Notice(
+    reported = Notice(
         kind=Kind.COMPLAINT if number & 4 else Kind.BOUNCE, type=kind, subtype=subtype,
         occurred_at=AT, feedback_id=status, ses_message_id=diagnostic[:1_000],
         recipients=(person,) * (1 + number % 7), message=message,
     )  # fmt: skip
     effect = Effect(
-        id=1, kind=EffectKind(f"{told.kind}_notice"), attempts=1, created_at=AT,
+        id=1, kind=EffectKind(f"{reported.kind}_notice"), attempts=1, created_at=AT,
         summary=Summary(label=kind, domains={address: 1}, sample=diagnostic, occurred_at=AT),
-        payload=msgspec.json.encode(told).decode(),
+        payload=msgspec.json.encode(reported).decode(),
     )  # fmt: skip
     masked = bool(number & 1)
     for post in (

@@ -11,7 +11,7 @@ from worker.signatures.envelopes import Bare, Envelope, outermost
 
 CODE = ("worker.core.decode", "worker.signatures.envelopes", "worker.core.nesting")
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:ses-feedback"
-SOURCES = Acceptance(topics=frozenset({TOPIC}), eventbridge=EventBridge.BY_TOPIC)
+ACCEPTANCE = Acceptance(topics=frozenset({TOPIC}), eventbridge=EventBridge.BY_TOPIC)
 
 
 def seeds() -> Iterator[bytes]:
@@ -39,7 +39,7 @@ def check(data: bytes) -> None:
     judged = outermost(text)
     assert judged
     from_ours = [part for part in judged if isinstance(part, Envelope) and part.topic == TOPIC]
-    decoded = list(parts_of(decode(text, SOURCES)))
+    decoded = list(parts_of(decode(text, ACCEPTANCE)))
     applied = [part for part in decoded if not isinstance(part, Ignored | Malformed)]
     if applied:
         assert len(applied) <= len(judged) or len(judged) == 1, "more is applied than was judged"

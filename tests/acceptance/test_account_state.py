@@ -45,11 +45,11 @@ def logged(worker, event):
     return [json.loads(line) for line in worker.lines if f'"event":"{event}"' in line]
 
 
-def said(post):
+def text_of(post):
     return json.dumps(post["blocks"], ensure_ascii=False)
 
 
-def test_a_paused_tenant_is_told_counted_logged_and_remembered(
+def test_a_paused_tenant_is_notified_counted_logged_and_recorded(
     begin, emulator, queue, slack, ses, database, either_store
 ):
     ses.account.tenants["acme"] = {"SendingStatus": "DISABLED"}
@@ -61,8 +61,8 @@ def test_a_paused_tenant_is_told_counted_logged_and_remembered(
     wait_until(lambda: gauge(worker).get("acme") == 1)
     (post,) = slack.posts
     assert post["text"] == "SENDING STOPPED: tenant acme"
-    assert "Yes, SES's API says the same" in said(post)
-    assert "Bounces." in said(post)
+    assert "Yes, SES's API says the same" in text_of(post)
+    assert "Bounces." in text_of(post)
     (line,) = logged(worker, "account.sending_disabled")
     assert (line["tenant"], line["cause"], line["level"]) == ("acme", "Bounces.", "warning")
     assert json.loads(get(worker, "readyz"))["ready"] is True
@@ -80,7 +80,7 @@ def test_a_paused_tenant_is_told_counted_logged_and_remembered(
     assert slack.posts[1]["text"] == "SENDING RESUMED: tenant acme"
 
 
-def test_a_status_that_arrives_late_does_not_say_that_sending_is_disabled(
+def test_a_status_that_arrives_late_does_not_report_sending_as_disabled(
     begin, emulator, queue, slack, ses
 ):
     ses.account.tenants["acme"] = {"SendingStatus": "ENABLED"}
@@ -93,12 +93,12 @@ def test_a_status_that_arrives_late_does_not_say_that_sending_is_disabled(
     wait_until(lambda: gauge(worker).get("acme") == 0)
 
 
-def test_without_the_permission_it_is_told_as_reported(begin, emulator, queue, slack, ses):
+def test_without_the_permission_the_notice_calls_it_reported(begin, emulator, queue, slack, ses):
     ses.fail(ACCESS_DENIED)
     worker = begin()
     emulator.send(queue, body())
     wait_until(lambda: slack.posts)
-    assert "Reported, not verified (`ses:GetTenant is not permitted`)" in said(slack.posts[0])
+    assert "Reported, not verified (`ses:GetTenant is not permitted`)" in text_of(slack.posts[0])
     worker.wait_for("account.verified")
     assert logged(worker, "account.verified")[0]["verification"] == "reported"
     wait_until(lambda: gauge(worker).get("acme") == 1)

@@ -44,7 +44,7 @@ def test_of_csv_the_column_email_is_worked_on(run, two, command):
         ["users", "reinstate", "-", "--reason", "x"],
     ],
 )
-def test_csv_without_the_column_is_one_sentence_and_nothing_is_done(run, two, command):
+def test_csv_without_the_column_is_an_error_of_a_sentence_and_nothing_is_done(run, two, command):
     for text in ("Name,Mail\nJane,jane@example.com\n", "Jane,jane@example.com\n"):
         done = run(*command, input=text)
         assert (done.status, done.out) == (1, ""), done.err

@@ -95,7 +95,7 @@ def test_the_text_can_be_read_and_says_what_is_out_of_reach(everywhere):
 
 
 @pytest.mark.usefixtures("either_store")
-def test_about_a_stranger_and_about_nobody(run, emulator, queue, ses):
+def test_about_an_address_that_is_no_user_and_about_nobody(run, emulator, queue, ses):
     emulator.send(queue, mail.complaint("stranger@example.com"))
     run("drain")
     done = run("users", "export", "Stranger@Example.com", "--all", "--json")
@@ -149,7 +149,7 @@ class TestPlacesThatCannotBeRead:
         assert "Not read\n  - dead letters: " in done.out
         assert "email: jane@example.com" in done.out
 
-    def test_offline_no_aws_is_asked(self, run, ses, environment):
+    def test_offline_nothing_is_requested_from_aws(self, run, ses, environment):
         run("users", "import", "-", input=f"email\n{JANE}\n")
         environment["AWS_ENDPOINT_URL"] = "http://127.0.0.1:9"
         done = run(*EXPORT, "--offline", "--json")
@@ -187,7 +187,7 @@ class TestTheFile:
         assert (tmp_path / "jane.json").stat().st_mode & 0o777 == 0o600
         assert json.loads((tmp_path / "jane.json").read_text())["user"]["email"] == JANE
 
-    def test_a_place_that_cannot_be_written_is_one_sentence(self, run, ses):
+    def test_a_place_that_cannot_be_written_is_an_error_of_a_sentence(self, run, ses):
         run("db", "upgrade")
         done = run(*EXPORT, "--offline", "--output", "/nowhere/jane.txt")
         assert done.status == 1

@@ -95,7 +95,7 @@ def test_a_file_that_exists_is_left_alone(run, tmp_path, url):
     assert not (tmp_path / "nowhere.db").exists()
 
 
-def test_a_folder_that_is_not_there_is_one_clear_sentence(run, tmp_path, url):
+def test_a_folder_that_is_not_there_is_a_clear_error_of_a_sentence(run, tmp_path, url):
     many_users(url, 1)
     done = run("db", "backup", str(tmp_path / "none" / "copy.db"))
     assert done.status == 1
@@ -180,14 +180,14 @@ os.link = link
 """As on a network file system; none can be mounted here."""
 
 
-def test_a_network_file_system_without_locks_is_one_clear_sentence(environment, tmp_path):
+def test_a_network_file_system_without_locks_is_a_clear_error_of_a_sentence(environment, tmp_path):
     many_users(environment["SES_WORKER_STORE__URL"], 1)
     (tmp_path / "backups").mkdir()
     command = [*patched(WITHOUT_LOCKS), "db", "backup", tmp_path / "backups" / "copy.db"]
     done = to_its_end(command, environment, tmp_path)
     assert done.status == 1
-    _, said = done.err.splitlines()
-    assert said == (
+    _, error = done.err.splitlines()
+    assert error == (
         f"ses-worker: cannot write {tmp_path}/backups/copy.db: SQLite says locking protocol; if it is "
         "on a network file system, back up to a local disk, and copy the finished file there"
     )
@@ -215,9 +215,9 @@ def test_an_interrupted_backup_leaves_no_file(environment, tmp_path, number):
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         wait_until(lambda: any(folder.glob(".ses-worker-*/copy.db")))
         process.send_signal(number)
-        _, said = process.communicate(timeout=30)
-    assert process.returncode == 1, said
-    assert "interrupted; no backup was made" in said
+        _, error = process.communicate(timeout=30)
+    assert process.returncode == 1, error
+    assert "interrupted; no backup was made" in error
     assert list(folder.iterdir()) == []
 
 

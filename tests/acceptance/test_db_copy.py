@@ -153,7 +153,7 @@ class TestRefusals:
         assert "is not empty (rows: users has 1): name an empty database" in done.err
         assert len(rows_of(new, "users")) == 1
 
-    def test_a_worker_that_has_the_old_one_open_is_named(self, run, daemon, new, database):
+    def test_a_worker_that_has_the_old_database_open_is_named(self, run, daemon, new, database):
         worker = daemon()
         worker.wait_for("worker.started")
         done = run("db", "copy", "--to", new)
@@ -166,7 +166,7 @@ class TestRefusals:
         assert worker.stop()[0] == 0
         assert run("db", "copy", "--to", new).status == 0
 
-    def test_a_worker_with_a_session_of_the_old_one_is_named(
+    def test_a_worker_with_a_session_of_the_old_database_is_named(
         self, run, daemon, new, tmp_path, environment
     ):
         environment["SES_WORKER_STORE__URL"] = new
@@ -179,7 +179,7 @@ class TestRefusals:
         assert worker.stop()[0] == 0
         assert run("db", "copy", "--to", to).status == 0
 
-    def test_an_application_that_only_reads_the_old_one_may_go_on(self, run, old, new):
+    def test_an_application_that_only_reads_the_old_database_may_go_on(self, run, old, new):
         fill_each_column(old)
         path = old.removeprefix("sqlite:///")
         code = (
@@ -210,7 +210,7 @@ class TestRefusals:
         assert words in done.err
         assert "p@ss" not in done.err
 
-    def test_a_server_that_is_away_is_said_in_a_sentence(self, run, old):
+    def test_an_unreachable_server_is_an_error_of_a_sentence(self, run, old):
         fill_each_column(old)
         done = run("db", "copy", "--to", "postgresql://nobody@127.0.0.1:1/none")
         assert (done.status, done.out) == (1, "")
@@ -324,7 +324,7 @@ class TestAllOrNothing:
         assert run("db", "copy", "--to", new).status == 0
         assert all(rows_of(new, name) == rows_of(old, name) for name in TABLES)
 
-    def test_a_worker_that_is_started_meanwhile_writes_nothing_into_the_old_one(
+    def test_a_worker_that_is_started_meanwhile_writes_nothing_into_the_old_database(
         self, run, start, old, new, emulator, queue
     ):
         fill_each_column(old)
@@ -359,7 +359,7 @@ def test_progress_and_result_on_a_terminal(terminal, old, new):
     assert "3 users" in done.out
 
 
-def test_more_rows_than_a_bite_and_a_row_that_is_one_by_itself(run, old, new):
+def test_more_rows_than_a_bite_and_a_row_as_large_as_a_bite(run, old, new):
     fill_each_column(old)
     store = open_store(old)
     with closing(store), store.writing() as connection:

@@ -16,7 +16,7 @@ from worker.core.retention import Retention
 from worker.store import open_store
 from worker.store.purging import Purge, moment_of
 
-JANE, STRANGER = "jane@example.com", "stranger@example.com"
+JANE, NO_USER = "jane@example.com", "stranger@example.com"
 PURGES_OFTEN = """
 import worker.service.purger as p
 from datetime import timedelta
@@ -51,7 +51,7 @@ def send(run, emulator, queue, *bodies):
 
 BODIES = [
     mail.bounce(JANE, feedback_id="j", message_id="j", at="2025-01-01T00:00:00Z"),
-    mail.complaint(STRANGER, feedback_id="s", message_id="s", at="2025-01-01T00:00:00Z"),
+    mail.complaint(NO_USER, feedback_id="s", message_id="s", at="2025-01-01T00:00:00Z"),
 ]
 
 
@@ -77,7 +77,7 @@ def test_a_dry_run_says_what_a_purge_then_does_and_a_purge_leaves_duplicates(
     assert done["removed"] == dry["removed"]
     assert (database.count("events"), database.count("kept_keys")) == (1, 2)
     assert send(run, emulator, queue, *BODIES)["duplicate"] == 2
-    assert run("may-send", STRANGER).status == 3
+    assert run("may-send", NO_USER).status == 3
     status = run("db", "status", "--json").json["retention"]
     assert (status["events_days"], status["last_purge"] is not None) == (90, True)
     assert (
@@ -134,7 +134,7 @@ def test_the_daemon_purges_and_announces_what_is_much(
     wait_until(lambda: database.rows("SELECT * FROM progress WHERE name = 'retention'"))
     execute(environment, AGE)
     worker.wait_for("purge.finished")
-    assert [row["recipient"] for row in database.rows("SELECT recipient FROM events")] == [STRANGER]
+    assert [row["recipient"] for row in database.rows("SELECT recipient FROM events")] == [NO_USER]
     execute(environment, "DELETE FROM progress WHERE name = 'retention'")
     worker.wait_for("purge.announced")
     (line, *_) = [json.loads(line) for line in worker.lines if "purge.announced" in line]
@@ -154,7 +154,7 @@ def test_a_disk_that_fills_up_in_mid_purge_loses_nothing(
     ]
     assert send(run, emulator, queue, *bodies)["applied"] == 300
     execute(environment, AGE)
-    newest = mail.complaint(STRANGER, feedback_id="s", message_id="s")  # the newest always stays
+    newest = mail.complaint(NO_USER, feedback_id="s", message_id="s")  # the newest always stays
     send(run, emulator, queue, newest)
     small_disk.leave(600_000)
     done = run("db", "purge", "--now", "--yes")

@@ -293,7 +293,7 @@ class TestAnswersWithoutABody:
         assert (done.status, outcomes(done.json)) == (0, [1, 0, 0, 0, 0])
         assert emulator.messages(DLQ) == []
 
-    def test_confirm_no_dead_letter_so_it_is_kept_in_the_table_as_well(
+    def test_confirm_no_dead_letter_so_it_is_kept_in_the_table_too(
         self, run, emulator, queue, database
     ):
         emulator.faults.add(EmptyBody(whatever=True), on="SendMessage")
@@ -305,7 +305,7 @@ class TestAnswersWithoutABody:
         (refused,) = [line for line in done.log if line["event"] == "dead_letter.refused"]
         assert "MessageId" in refused["error"]
 
-    def test_confirm_no_delete_so_it_is_not_said_to_be_done(
+    def test_confirm_no_delete_so_it_is_not_reported_as_done(
         self, run, emulator, queue, environment
     ):
         emulator.faults.add(EmptyBody(whatever=True), on="DeleteMessageBatch")

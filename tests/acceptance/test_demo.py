@@ -126,8 +126,10 @@ def test_a_first_look_is_a_hundred_lines_and_ends_with_the_workers_own_words(fir
     assert {*re.findall(r"\(rule (\w+)\)", decided)} <= {*RULES}
     assert decided.count("(rule ") == 8
     assert "…" not in decided
-    asked, _, checked = first_look.out.partition("4  ses-worker check")
-    assert "Mail pauses (hard_bounce): SES reports a permanent bounce (rule permanent)." in asked
+    explained, _, checked = first_look.out.partition("4  ses-worker check")
+    assert (
+        "Mail pauses (hard_bounce): SES reports a permanent bounce (rule permanent)." in explained
+    )
     assert re.search(r"^\d+ ok, 1 note, no problems", checked, re.MULTILINE)
     commands = checked.partition(" Next")[2].split("\n")
     assert next(line for line in commands if "ses-worker" in line).split()[1] == "provision"

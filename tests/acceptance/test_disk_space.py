@@ -18,9 +18,9 @@ FULL, LOW = 24 * 1024**2 // 20, 24 * 1024**2 // 10
 """Of a disk of 24 MiB."""
 
 
-def ask(port, page="readyz"):
+def ask(port, path="readyz"):
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=10) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

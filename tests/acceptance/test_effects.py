@@ -59,7 +59,7 @@ class TestNotices:
         run("drain")
         assert texts(slack) == ["COMPLAINT: jane@example.com"]
 
-    def test_a_complaint_of_a_stranger_says_that_mail_must_not_go_there(
+    def test_the_notice_of_a_complaint_from_no_user_forbids_mail_to_the_address(
         self, run, emulator, queue, slack
     ):
         emulator.send(queue, mail.complaint("jane@example.com"))
@@ -354,8 +354,8 @@ class TestSuppressionList:
         emulator.send(queue, mail.bounce("jane@example.com"))
         run("drain")
         reported = run("why", "jane@example.com").out
-        told = " ".join(reported.split())
-        assert "Outbox #1 set out to take it off the suppression list" in told
+        text = " ".join(reported.split())
+        assert "Outbox #1 set out to take it off the suppression list" in text
         assert "Taken off" not in reported
         assert "suppression restore" not in reported
 

@@ -67,7 +67,7 @@ def test_what_is_not_accepted_is_dead_lettered_with_the_setting_and_can_be_repla
     assert (done.status, done.json["applied"]) == (0, 1)
 
 
-def test_a_refused_report_that_ses_stopped_is_told_as_an_unproven_claim(
+def test_a_refused_report_that_ses_stopped_is_notified_as_an_unproven_claim(
     run, queue, emulator, slack
 ):
     """It is the second of two dead letters with the same reason: the notice names it."""

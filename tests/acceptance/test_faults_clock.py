@@ -169,7 +169,7 @@ class TestAClockThatIsBehind:
     """F28."""
 
     @pytest.mark.parametrize(("days", "at"), [(1, "now"), (40, "unreadable")])
-    def test_shortens_no_pause_delays_no_notice_and_is_told(
+    def test_shortens_no_pause_delays_no_notice_and_is_reported(
         self, leaping, emulator, queue, slack, database, environment, either_client, days, at
     ):
         environment["SES_WORKER_POLICY__UNKNOWN_RECIPIENTS"] = "create"
@@ -206,7 +206,7 @@ class TestAClockThatIsBehind:
         assert problem["what"] == "clock"
         assert problem["error"].startswith("the clock of this machine is 40 days behind SQS's")
 
-    def test_is_not_told_of_answers_without_a_date(self, leaping, emulator, queue):
+    def test_is_not_reported_without_a_date_in_answers(self, leaping, emulator, queue):
         emulator.date_ahead = None
         worker = leaping(READ_OFTEN)
         emulator.send(queue, mail.bounce("jane@example.com"))

@@ -14,8 +14,8 @@ from simulators.slack.faults import broken
 from worker.core.address import parse_address
 from worker.core.decode import decode, feedback_in, parts_of
 from worker.core.disguise import names_any
-from worker.core.effects import Removal
-from worker.core.outbox import entry_for_asked_removal
+from worker.core.outbox.others import entry_for_requested_removal
+from worker.core.payloads import Removal
 from worker.core.rate_limit import RateLimit
 from worker.core.redacting import names_people
 from worker.store.outbox import Outbox
@@ -78,9 +78,9 @@ def keys_of_others(body):
 
 def spelled(*people):
     """A bounce whose diagnostics have Jane's address in every spelling."""
-    said = "; ".join(f"550 <{spelling}> unknown" for spelling in SPELLINGS)
+    replies = "; ".join(f"550 <{spelling}> unknown" for spelling in SPELLINGS)
     return mail.enveloped(
-        mail.bounce(*(mail.recipient(person, diagnosticCode=said) for person in people))
+        mail.bounce(*(mail.recipient(person, diagnosticCode=replies) for person in people))
     )
 
 
@@ -163,7 +163,7 @@ def test_a_removal_that_a_worker_carries_out_is_waited_for(
     removal = Removal(
         reported=JANE, mailed=JANE, key=JANE, type="x", subtype=None, occurred_at=mail.NOW
     )
-    entry = entry_for_asked_removal(parse_address(JANE), removal, name="x", created_at=mail.NOW)
+    entry = entry_for_requested_removal(parse_address(JANE), removal, name="x", created_at=mail.NOW)
     users(environment, [JANE])
     with opened(environment) as store:
         outbox = Outbox(store)
@@ -292,10 +292,10 @@ class TestTheKey:
         assert database.count("users") == 1
 
     @pytest.mark.parametrize(
-        ("key", "said"), [(None, "privacy.key is not set"), (KEY[::-1], "privacy.key has changed")]
+        ("key", "error"), [(None, "privacy.key is not set"), (KEY[::-1], "privacy.key has changed")]
     )
     def test_run_drain_replay_and_the_answers_refuse_a_key_that_recognises_nobody(
-        self, run, environment, emulator, queue, database, key, said, either_store
+        self, run, environment, emulator, queue, database, key, error, either_store
     ):
         users(environment, [JANE, "bob@example.com"])
         assert run("users", "forget", JANE, "--yes").status == 0
@@ -308,7 +308,7 @@ class TestTheKey:
         ):  # fmt: skip
             done = run(*command)
             assert done.status == 78, command
-            assert said in done.err, done.err
+            assert error in done.err, done.err
             assert done.err.count("ses-worker: ") == 1, done.err
         done = run("users", "import", "-", input="email\nnew@example.com\n")
         assert done.status == 78
@@ -345,11 +345,11 @@ class TestAnswers:
         assert run("users", "forget", JANE, "--yes").status == 0
 
     def test_all_that_answer_say_blocked_and_name_no_text(self, run, database):
-        asked = run("may-send", "Jane.Doe@example.com")
-        assert asked.status == 3
+        done = run("may-send", "Jane.Doe@example.com")
+        assert done.status == 3
         assert re.fullmatch(
             rf"no: {JANE}, forgotten on [-0-9]{{10}}, is blocked, without an end \(forgotten\)\n",
-            asked.out,
+            done.out,
         )
         figures = run("may-send", JANE, "--json").json
         assert (figures["reason"], figures["user"], figures["known"]) == ("forgotten", False, True)
@@ -358,10 +358,10 @@ class TestAnswers:
         shown = run("users", "show", JANE)
         assert shown.status == 1
         assert "This person was forgotten on " in shown.err
-        told = run("why", JANE)
-        assert told.status == 0
-        assert f"No mail may go to {JANE} until somebody lifts it." in " ".join(told.out.split())
-        assert "ses-worker users reinstate" in told.out
+        why = run("why", JANE)
+        assert why.status == 0
+        assert f"No mail may go to {JANE} until somebody lifts it." in " ".join(why.out.split())
+        assert "ses-worker users reinstate" in why.out
 
     def test_an_import_of_the_same_person_stays_blocked_and_shows_it(self, run, database):
         done = run("users", "import", "-", input=f"email\n{JANE}\nnew@example.com\n")
@@ -383,9 +383,9 @@ class TestAnswers:
         run("users", "import", "-", input=f"email\n{JANE}\n")
         later = time_text_of(database.rows("SELECT forgotten_at FROM forgotten")[0])
         for _ in range(2):
-            told = " ".join(run("why", JANE).out.split())
-            assert "The record began with what was kept of a person who was forgotten." in told
-            assert "by hand" not in told
+            why = " ".join(run("why", JANE).out.split())
+            assert "The record began with what was kept of a person who was forgotten." in why
+            assert "by hand" not in why
             figures = run("why", JANE, "--json").json
             assert figures["states_are_the_record"]
             assert all(each["before"]["auto_block_spam"] for each in figures["events"])
@@ -552,8 +552,8 @@ def test_on_a_terminal_it_asks_and_without_one_it_refuses(
 ):
     users(environment, [JANE])
     assert run("users", "forget", JANE).status == 2
-    asked = terminal("users", "forget", JANE, answer="n\n")
-    assert "Forget 1 person?" in asked.out
+    done = terminal("users", "forget", JANE, answer="n\n")
+    assert "Forget 1 person?" in done.out
     assert database.user(JANE)
     assert terminal("users", "forget", JANE, answer="y\n").status == 0
     assert database.user(JANE) is None
@@ -584,7 +584,7 @@ def test_addresses_are_read_from_standard_input(run, environment, emulator, queu
 
 
 @pytest.mark.parametrize(
-    ("arguments", "listed", "said"),
+    ("arguments", "listed", "error"),
     [
         ([JANE, "no address\x1b", "bob@example.com"], "", "no address\\x1b is no usable address"),
         (["-"], f"{JANE}\nno address\n", "line 2 is no usable address"),
@@ -594,12 +594,12 @@ def test_addresses_are_read_from_standard_input(run, environment, emulator, queu
     ],
 )
 def test_of_several_addresses_the_wrong_one_is_named_and_nobody_is_forgotten(
-    run, environment, emulator, queue, database, arguments, listed, said
+    run, environment, emulator, queue, database, arguments, listed, error
 ):
     users(environment, [JANE])
     done = run("users", "forget", *arguments, "--yes", input=listed)
     assert done.status == 2
-    assert said in " ".join(done.err.split())
+    assert error in " ".join(done.err.split())
     assert database.count("users") == 1
 
 
@@ -615,6 +615,6 @@ def test_also_unblock_drops_the_block(run, environment, emulator, queue):
     run("drain")
     assert run("may-send", JANE).status == 3
     assert run("users", "forget", JANE, "--also-unblock", "--yes").status == 0
-    asked = run("may-send", JANE)
-    assert asked.status == 0
-    assert "forgotten on" in asked.out
+    done = run("may-send", JANE)
+    assert done.status == 0
+    assert "forgotten on" in done.out

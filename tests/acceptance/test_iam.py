@@ -16,7 +16,7 @@ from support.lanes import SLACK
 from support.waiting import wait_until
 from support.wiring import DEAD_URL, QUEUE_URL, TOPIC, policy
 
-from worker.core.model import Scope
+from worker.core.account_events import Scope
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.store import open_store

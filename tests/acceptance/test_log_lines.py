@@ -58,7 +58,7 @@ def test_without_the_key_hashed_addresses_are_a_wrong_setting(run):
     assert 'log.addresses = "hashed" needs privacy.key' in line
 
 
-def test_the_lines_of_a_person_are_joined_by_a_hash_that_why_tells(run, emulator, queue):
+def test_the_lines_of_a_person_are_joined_by_a_hash_that_why_prints(run, emulator, queue):
     keyed = HASHED | {"SES_WORKER_PRIVACY__KEY": PRIVACY_KEY}
     for name in ("jane", "joe"):
         emulator.send(queue, mail.bounce(f"{name}@example.com"))

@@ -24,7 +24,7 @@ def recent(days=0):
     return (NOW - timedelta(days=days)).isoformat()
 
 
-def test_a_user_who_complained_a_stranger_who_complained_and_people_who_did_not(
+def test_a_user_and_somebody_else_who_complained_and_people_who_did_not(
     run, emulator, queue, either_store
 ):
     run("users", "import", "-", input="email\njane@example.com\nanna@example.com\n")
@@ -80,7 +80,9 @@ def test_it_answers_in_a_sentence(run, emulator, queue):
     )
 
 
-def test_strangers_are_judged_by_the_policy_of_the_worker_that_began_last(run, emulator, queue):
+def test_people_who_are_no_users_are_judged_by_the_policy_of_the_worker_that_began_last(
+    run, emulator, queue
+):
     drained(run, emulator, queue, mail.bounce("jane@example.com", at=recent(10)))
     assert run("may-send", "jane@example.com").status == 3
     run("drain", SES_WORKER_POLICY__HARD_BOUNCE_PAUSE_DAYS="5")
@@ -128,7 +130,7 @@ class TestNoAnswer:
         assert (done.status in {1, 78}, done.out) == (True, "")
         assert done.err.rstrip().endswith(". This is no answer: treat it as no")
 
-    def test_from_a_server_that_is_away(self, run, environment):
+    def test_from_an_unreachable_server(self, run, environment):
         environment["SES_WORKER_STORE__URL"] = "postgresql://nobody@127.0.0.1:1/nothing"
         done = run("may-send", "jane@example.com")
         assert (done.status, done.out) == (1, "")

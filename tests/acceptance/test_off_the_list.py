@@ -17,9 +17,9 @@ from worker.core.effects import ASKED_REMOVALS
 JANE = "jane@example.com"
 REASON = ("--reason", "she wrote to us")
 REINSTATE = ("users", "reinstate", JANE, *REASON, "--also-suppression-list")
-IMPATIENT = "import worker.commands.asked_removals as it; it.PATIENCE_SECONDS = 3"
+IMPATIENT = "import worker.commands.asked_removals as it; it.IDLE_SECONDS = 3"
 DELETE = "DeleteSuppressedDestination"
-GUARDS = {
+REMOVAL_POLICY = {
     "SES_WORKER_SUPPRESSION__REMOVE": '["@other.example"]',
     "SES_WORKER_SUPPRESSION__MOST_REMOVALS": "1",
 }
@@ -77,10 +77,8 @@ class TestDecidedByAPerson:
         assert "may still refuse" not in done.err
         assert run("may-send", JANE).status == 0
 
-    def test_guards_of_removals_by_pattern_do_not_count(
-        self, run, emulator, queue, ses, environment
-    ):
-        environment.update(GUARDS)
+    def test_the_removal_policy_does_not_count(self, run, emulator, queue, ses, environment):
+        environment.update(REMOVAL_POLICY)
         run("db", "upgrade")
         for _ in range(3):
             ses.list_address(JANE, "COMPLAINT")
@@ -98,7 +96,7 @@ class TestDecidedByAPerson:
             "reinstatement", "mary", REASON[1],
         )  # fmt: skip
         removals = [effect for effect in answer["effects"] if effect["kind"] == "removal"]
-        assert [(one["state"], one["result"]) for one in removals] == [
+        assert [(removal["state"], removal["result"]) for removal in removals] == [
             ("delivered", "removed: listed for BOUNCE, asked for by mary")
         ]
         assert removals[0]["payload"]["why"] == REASON[1]
@@ -128,7 +126,7 @@ class TestDecidedByAPerson:
         done = run("users", "reinstate", address, *REASON, "--also-suppression-list")
         assert (done.status, ses.listed) == (0, []), done.err
 
-    def test_what_is_not_listed_is_said_at_once(self, run, emulator, queue, ses):
+    def test_what_is_not_listed_is_reported_at_once(self, run, emulator, queue, ses):
         paused(run, emulator, queue)
         done = run(*REINSTATE, "--json")
         assert done.status == 0
@@ -188,7 +186,7 @@ class TestWhatCannotBeDoneNow:
         assert ses.listed == []
         assert "outbox.no_sender" not in done.err
 
-    def test_asking_again_does_not_owe_it_twice(self, run, emulator, queue, ses):
+    def test_asking_again_does_not_enqueue_it_twice(self, run, emulator, queue, ses):
         ses.list_address(JANE)
         ses.fail(ACCESS_DENIED, on=DELETE)
         run("db", "upgrade")
@@ -225,7 +223,7 @@ class TestWhatCannotBeDoneNow:
         assert ses.listed == [JANE]
         assert removal_of(run)["result"].startswith("kept_newer: listed for COMPLAINT after")
 
-    def test_an_address_that_ses_cannot_name_is_said(self, run, ses):
+    def test_an_address_that_ses_cannot_name_is_an_error(self, run, ses):
         run("db", "upgrade")
         address = "a/b@example.com"
         done = run("users", "reinstate", address, *REASON, "--also-suppression-list")
@@ -237,8 +235,8 @@ class TestMany:
     def test_from_standard_input(self, run, emulator, queue, ses):
         run("db", "upgrade")
         who = [f"user{number}@example.com" for number in range(8)]
-        for one in who[:5]:
-            ses.list_address(one)
+        for address in who[:5]:
+            ses.list_address(address)
         lines = "\n".join([*who, who[0]])
         arguments = ("users", "reinstate", "-", *REASON, "--also-suppression-list")
         dry = run(*arguments, "--dry-run", input=lines)
@@ -256,8 +254,8 @@ class TestMany:
         run("db", "upgrade")
         environment["SES_WORKER_SUPPRESSION__REQUESTS_PER_SECOND"] = "2"
         who = [f"user{number}@example.com" for number in range(20)]
-        for one in who:
-            ses.list_address(one)
+        for address in who:
+            ses.list_address(address)
         (tmp_path / "who").write_text("\n".join(who))
         program = ("sh", "-c", f'exec {COMMAND} "$@" < {tmp_path}/who', "sh")
         arguments = ("users", "reinstate", "-", *REASON, "--also-suppression-list")
@@ -273,14 +271,14 @@ class TestMany:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "error"),
     [
         (("--tenant", "acme"), "--tenant needs --also-suppression-list"),
         (("--also-suppression-list", "--tenant", " "), "must be the name of a tenant"),
         (("--also-suppression-list", "--tenant", "x" * 65), "more than 64 characters"),
     ],
 )
-def test_a_tenant_is_a_name(run, arguments, said):
+def test_a_tenant_is_a_name(run, arguments, error):
     done = run("users", "reinstate", JANE, *REASON, *arguments)
     assert done.status == 2
-    assert said in done.err
+    assert error in done.err

@@ -16,7 +16,7 @@ from support import mail
 from support.running import COMMAND
 
 NOW = datetime.now(UTC)
-ONE_DAY = {"SES_WORKER_POLICY__HARD_BOUNCE_PAUSE_DAYS": "1"}
+PAUSE_OF_A_DAY = {"SES_WORKER_POLICY__HARD_BOUNCE_PAUSE_DAYS": "1"}
 LONGER = {"SES_WORKER_POLICY__SHADOW": json.dumps({"soft_bounce_pause_days": 9})}
 
 
@@ -70,7 +70,7 @@ class TestDiff:
         assert figures["rules"] == [
             {"change": "paused", "before": "transient", "after": "transient", "people": 2}
         ]
-        assert [(seen["email_key"], seen["user"]) for seen in figures["sample"]] == [
+        assert [(item["email_key"], item["user"]) for item in figures["sample"]] == [
             ("joe@example.com", True),
             ("stranger@example.com", False),
         ]
@@ -178,19 +178,19 @@ class TestDiff:
 class TestRebuild:
     def test_it_says_what_would_change_and_then_changes_it(self, run, either_store, some_mail):
         before = users(run)
-        dry = run("policy", "rebuild", "--dry-run", "--json", **ONE_DAY).json
+        dry = run("policy", "rebuild", "--dry-run", "--json", **PAUSE_OF_A_DAY).json
         assert (dry["users"], dry["changed"], dry["unchanged"]) == (3, 1, 2)
         assert (dry["shorter"], dry["refused"], dry["dry_run"]) == (1, {}, True)
         assert users(run) == before
-        shown = run("policy", "rebuild", "--dry-run", **ONE_DAY)
+        shown = run("policy", "rebuild", "--dry-run", **PAUSE_OF_A_DAY)
         assert "Of 3 users with events on record 1 would change; 2 are right." in shown.out
         assert "nothing was changed" in shown.err
 
-        done = run("policy", "rebuild", "--yes", **ONE_DAY)
+        done = run("policy", "rebuild", "--yes", **PAUSE_OF_A_DAY)
         assert done.out.endswith("1 record changed\n")
         jane = run("users", "show", "jane@example.com", "--json").json
         assert jane["pause_reason"] == "soft_bounce"
-        again = run("policy", "rebuild", "--yes", "--json", **ONE_DAY).json
+        again = run("policy", "rebuild", "--yes", "--json", **PAUSE_OF_A_DAY).json
         assert (again["changed"], again["unchanged"]) == (0, 3)
 
     def test_it_warns_if_the_workers_have_another_policy(self, run, either_store, some_mail):
@@ -199,12 +199,14 @@ class TestRebuild:
             "(hard_bounce_pause_seconds): reload all workers first, then rebuild"
         )
         assert "another policy" not in run("policy", "rebuild", "--dry-run").err
-        assert warning in run("policy", "rebuild", "--dry-run", **ONE_DAY).err.replace("\n", " ")
-        done = run("policy", "rebuild", "--yes", "--json", **ONE_DAY)
+        assert warning in run("policy", "rebuild", "--dry-run", **PAUSE_OF_A_DAY).err.replace(
+            "\n", " "
+        )
+        done = run("policy", "rebuild", "--yes", "--json", **PAUSE_OF_A_DAY)
         assert (done.status, done.json["changed"]) == (0, 1)
         assert warning in done.err.replace("\n", " ")
-        run("drain", **ONE_DAY)  # a worker with the new policy has begun
-        assert "another policy" not in run("policy", "rebuild", "--dry-run", **ONE_DAY).err
+        run("drain", **PAUSE_OF_A_DAY)  # a worker with the new policy has begun
+        assert "another policy" not in run("policy", "rebuild", "--dry-run", **PAUSE_OF_A_DAY).err
 
     def test_it_says_first_whom_mail_reaches_otherwise_and_then_how_many_change_only_in_counts(
         self, run, some_mail, write, tmp_path
@@ -212,7 +214,7 @@ class TestRebuild:
         write("UPDATE users SET soft_bounce_count = 7 WHERE email_key = 'kim@example.com'")
         write("UPDATE users SET hard_bounce_count = 7 WHERE email_key = 'joe@example.com'")
         write("DELETE FROM imported_users")
-        done = run("policy", "rebuild", "--dry-run", "--csv", "changes.csv", **ONE_DAY)
+        done = run("policy", "rebuild", "--dry-run", "--csv", "changes.csv", **PAUSE_OF_A_DAY)
         assert done.status == 0, done.err
         headline = done.out.replace("\n", " ")
         assert headline.startswith("1 would be paused for less long. Of 3 users with events")
@@ -220,21 +222,21 @@ class TestRebuild:
         changed = [row["change"] for row in rows]
         assert (
             len(changed)
-            == run("policy", "rebuild", "--dry-run", "--json", **ONE_DAY).json["changed"]
+            == run("policy", "rebuild", "--dry-run", "--json", **PAUSE_OF_A_DAY).json["changed"]
         )
         assert changed.count("shorter") == 1
         assert done.out.index("jane@example.com") < done.out.find("joe@example.com", 0) or (
             "joe@example.com" not in done.out
         )
         assert "All are in changes.csv." in done.out
-        piped = run("policy", "rebuild", "--dry-run", "--csv", "-", **ONE_DAY)
+        piped = run("policy", "rebuild", "--dry-run", "--csv", "-", **PAUSE_OF_A_DAY)
         assert piped.out == (tmp_path / "changes.csv").read_text()
         assert "1 would be paused for less long" in piped.err
 
     def test_an_answer_that_is_no_changes_nothing_and_says_so(self, terminal, some_mail, run):
         before = users(run)
         for answer in ("n\n", "\x04"):
-            done = terminal("policy", "rebuild", answer=answer, **ONE_DAY)
+            done = terminal("policy", "rebuild", answer=answer, **PAUSE_OF_A_DAY)
             assert done.status == 1
             assert "not confirmed; nothing was changed" in done.out
             assert "Aborted" not in done.out
@@ -245,7 +247,7 @@ class TestRebuild:
         ours, theirs = pty.openpty()
         command = [COMMAND, "policy", "rebuild"]
         with subprocess.Popen(
-            command, env=environment | ONE_DAY, stdin=theirs, stdout=theirs, stderr=theirs
+            command, env=environment | PAUSE_OF_A_DAY, stdin=theirs, stdout=theirs, stderr=theirs
         ) as process:
             os.close(theirs)
             shown = b""
@@ -263,13 +265,13 @@ class TestRebuild:
 
     def test_it_asks(self, run, some_mail):
         before = users(run)
-        done = run("policy", "rebuild", **ONE_DAY)
+        done = run("policy", "rebuild", **PAUSE_OF_A_DAY)
         assert (done.status, "use --yes" in done.err) == (2, True)
         assert users(run) == before
 
     def test_who_is_left_alone_is_counted(self, run, some_mail, write):
         write("DELETE FROM events WHERE recipient <> 'joe@example.com'")
-        done = run("policy", "rebuild", "--dry-run", **ONE_DAY)
+        done = run("policy", "rebuild", "--dry-run", **PAUSE_OF_A_DAY)
         assert "2 users with a record, and without events on record, left alone" in done.out
 
 
@@ -295,7 +297,7 @@ class TestShadow:
         assert run("policy", "diff", "--shadow", "--json", **other).json["users"] == 0
         assert "shadow.ended" in run("drain").err
 
-    def test_without_one_or_before_a_worker_has_begun_there_is_no_answer(self, run, some_mail):
+    def test_without_a_shadow_or_before_a_worker_has_begun_there_is_no_answer(self, run, some_mail):
         done = run("policy", "diff", "--shadow")
         assert (done.status, "policy.shadow is not set" in done.err) == (78, True)
         done = run("policy", "diff", "--shadow", **LONGER)

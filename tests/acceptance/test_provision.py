@@ -142,7 +142,7 @@ class TestWithoutAnythingOfSes:
         assert run("provision", "--json").json["remark"].startswith(self.SILENT)
 
     @pytest.mark.parametrize("named", [NAMED[:2], NAMED[2:]])
-    def test_where_ses_publishes_by_either_way_nothing_is_said(self, run, account, named):
+    def test_where_ses_publishes_by_either_way_there_is_no_remark(self, run, account, named):
         assert "SES publishes" not in run("provision", *named).err
         done = run("provision")
         assert "nothing to do" in done.err
@@ -171,9 +171,7 @@ class TestWithoutAnythingOfSes:
         )
 
 
-def test_the_settings_of_another_queue_than_that_of_the_settings_are_told_apart(
-    run, account, environment
-):
+def test_a_remark_names_a_queue_that_is_not_that_of_the_settings(run, account, environment):
     run("provision", *NAMED)
     url = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/ses-feedback"
     environment["SES_WORKER_QUEUE__URL"] = url

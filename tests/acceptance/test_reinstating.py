@@ -62,7 +62,7 @@ def test_a_user_is_reinstated_and_only_a_newer_event_bars_her_again(
     assert f"lifted pause and block: {REASON[1]}" in " ".join(shown.split())
 
 
-def test_an_address_that_is_no_user_becomes_one_and_is_free(run, emulator, queue, either_store):
+def test_an_address_that_is_no_user_becomes_a_user_and_is_free(run, emulator, queue, either_store):
     drained(run, emulator, queue, mail.complaint("stranger@example.com", at=recent(1)))
     assert run("may-send", "stranger@example.com").status == 3
     done = run("users", "reinstate", "stranger@example.com", *REASON, "--json")
@@ -84,7 +84,7 @@ def test_many_are_reinstated_from_standard_input_and_a_dry_run_lifts_nothing(
 ):
     who = [f"user{number}@example.com" for number in range(30)]
     run("users", "import", "-", input="\n".join(["email", *who, "free@example.com"]))
-    drained(run, emulator, queue, *(mail.complaint(one, at=recent(1)) for one in who))
+    drained(run, emulator, queue, *(mail.complaint(address, at=recent(1)) for address in who))
     lines = "\n".join([*who, "", "free@example.com", "nonsense", "nobody@example.com"])
     for more, sentence in (
         (
@@ -137,7 +137,7 @@ def test_an_export_of_the_version_before_is_still_imported(run, tmp_path):
     assert done.out == "1 created, 0 updated, 0 unchanged, 0 refused\n", done.err
 
 
-def test_an_empty_reason_is_asked_for(run):
+def test_an_empty_reason_is_refused(run):
     for reason in ("", "  "):
         done = run("users", "reinstate", "jane@example.com", "--reason", reason)
         assert done.status == 2

@@ -22,7 +22,7 @@ def remove(path, suffixes):
         Path(f"{path}{suffix}").unlink()
 
 
-def assert_nothing_is_lost_and_it_was_told(emulator, queue, path, workers):
+def assert_nothing_is_lost_and_it_was_reported(emulator, queue, path, workers):
     assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=60)
     ends = [worker.stop()[0] for worker in workers]
     with closing(sqlite3.connect(path)) as connection:
@@ -44,11 +44,11 @@ def test_while_two_are_busy_and_a_third_process_starts(
     assert emulator.wait_for(lambda: len(emulator.messages(queue)) < MESSAGES - 200, seconds=30)
     remove(path, suffixes)
     assert run("drain", "--max-seconds", "5").status in {0, 1, 3, 4}
-    assert_nothing_is_lost_and_it_was_told(emulator, queue, path, workers)
+    assert_nothing_is_lost_and_it_was_reported(emulator, queue, path, workers)
 
 
 @pytest.mark.parametrize("suffixes", [("-shm",), ("-wal",), ALL], ids="".join)
-def test_while_one_is_idle_and_a_second_one_starts(
+def test_while_a_worker_is_idle_and_a_second_starts(
     daemon, run, emulator, queue, tmp_path, suffixes
 ):
     path = tmp_path / "worker.db"
@@ -61,10 +61,10 @@ def test_while_one_is_idle_and_a_second_one_starts(
     send(emulator, queue, 100, 200)
     workers[1].wait_for("worker.started")
     send(emulator, queue, 200, MESSAGES)
-    assert_nothing_is_lost_and_it_was_told(emulator, queue, path, workers)
+    assert_nothing_is_lost_and_it_was_reported(emulator, queue, path, workers)
 
 
-def one_that_has_written(daemon, run, emulator, queue):
+def worker_that_has_written(daemon, run, emulator, queue):
     run("db", "upgrade")
     worker = daemon(program=patched(QUICK))
     send(emulator, queue, 0, 1)
@@ -72,12 +72,12 @@ def one_that_has_written(daemon, run, emulator, queue):
     return worker
 
 
-def test_a_loss_is_told_and_ends_with_1_and_what_is_not_written_stays_on_the_queue(
+def test_a_loss_is_reported_and_ends_with_1_and_what_is_not_written_stays_on_the_queue(
     daemon, run, emulator, queue, tmp_path
 ):
     """A program that is not ours has made another `-wal` before the worker looked."""
     path = tmp_path / "worker.db"
-    worker = one_that_has_written(daemon, run, emulator, queue)
+    worker = worker_that_has_written(daemon, run, emulator, queue)
     remove(path, ("-wal", "-shm"))
     with closing(sqlite3.connect(path)) as other:
         other.execute("SELECT count(*) FROM events").fetchone()
@@ -89,11 +89,11 @@ def test_a_loss_is_told_and_ends_with_1_and_what_is_not_written_stays_on_the_que
     assert len(emulator.messages(queue)) == 2
 
 
-def test_no_database_is_made_beside_the_wal_of_one_that_somebody_removed(
+def test_no_database_is_made_beside_the_wal_of_a_removed_database(
     daemon, run, emulator, queue, tmp_path
 ):
     path, wal = tmp_path / "worker.db", tmp_path / "worker.db-wal"
-    worker = one_that_has_written(daemon, run, emulator, queue)
+    worker = worker_that_has_written(daemon, run, emulator, queue)
     path.unlink()
     assert worker.stop()[0] == 1
     left = wal.read_bytes()
@@ -123,7 +123,7 @@ def test_a_loss_that_only_a_reader_finds_ends_with_1_though_nothing_comes(
     daemon, run, emulator, queue, tmp_path, slack
 ):
     path = tmp_path / "worker.db"
-    worker = one_that_has_written(daemon, run, emulator, queue)
+    worker = worker_that_has_written(daemon, run, emulator, queue)
     remove(path, ("-wal", "-shm"))
     with closing(sqlite3.connect(path)) as other:
         other.execute("SELECT count(*) FROM events").fetchone()

@@ -117,7 +117,7 @@ class TestFigures:
             ("fault", "fault", ("recipient", 47, 38, None), None),
         ],
     )
-    def test_it_is_by_what_is_asked_for(self, run, figures, by, column, first, second):
+    def test_it_is_by_the_dimension_of_the_option(self, run, figures, by, column, first, second):
         figures(MANY)
         rows = run("report", "--days", "1", "--by", by, "--json").json["rows"]
         found = [
@@ -163,10 +163,10 @@ class TestFigures:
             fact("send", at=YESTERDAY, tenant="north"): 2_000,
             bounce(at=YESTERDAY, tenant="north"): 20,
         })  # fmt: skip
-        asked = "report", "--days", "5", "--by", "tenant"
-        (row,) = run(*asked, "--json").json["rows"]
+        arguments = "report", "--days", "5", "--by", "tenant"
+        (row,) = run(*arguments, "--json").json["rows"]
         assert (row["sends"], row["hard_bounces"], row["bounce_rate"]) == (2_000, 110, 0.01)
-        out = run(*asked).out
+        out = run(*arguments).out
         since, first = f"{YESTERDAY:%Y-%m-%d}", f"{YESTERDAY - timedelta(days=4):%Y-%m-%d}"
         assert f"By tenant; mails and rates since {since}, all else since {first}" in out
         assert f"20 hard bounces of 2,000 mails since {since}: below" in " ".join(out.split())
@@ -178,7 +178,7 @@ class TestFigures:
         assert found["rows"][0]["bounce_state"] == "too_few"
         assert "too few mails to say" in run("report").out
 
-    def test_what_drained_messages_say_is_reported(self, run, emulator, queue, either_store):
+    def test_what_was_drained_is_in_the_report(self, run, emulator, queue, either_store):
         run("users", "import", "-", input="email\njane@example.com\n")
         emulator.send(queue, mail.bounce("jane@example.com", at=datetime.now(UTC).isoformat()))
         assert run("drain").status == 0
@@ -197,7 +197,7 @@ class TestFigures:
 
 
 class TestTags:
-    def test_events_are_read_by_a_tag_and_that_is_said(self, run, tmp_path):
+    def test_events_are_read_by_a_tag_and_a_note_says_so(self, run, tmp_path):
         run("db", "upgrade")
         now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}.000000"
         with sqlite3.connect(tmp_path / "worker.db") as connection:
@@ -233,7 +233,7 @@ class TestSes:
     def older_api(self, ses, environment):
         environment["AWS_ENDPOINT_URL_SES"] = ses.endpoint
 
-    def test_ses_is_asked_how_much_was_sent(self, run, figures, ses, queue):
+    def test_ses_s_metrics_tell_how_much_was_sent(self, run, figures, ses, queue):
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         ses.sent.metrics = {today: 4_000, today - timedelta(days=1): 6_000}
         figures(self.FEW)
@@ -263,7 +263,7 @@ class TestSes:
         assert "ses:GetSendStatistics is not permitted" in words
         assert "the rate is unknown" in words
 
-    def test_the_check_says_whether_ses_may_be_asked(self, run, figures, ses, queue):
+    def test_the_check_reports_whether_ses_s_metrics_may_be_read(self, run, figures, ses, queue):
         figures(self.FEW)
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         ses.sent.statistics = {today - timedelta(days=1): 1_500}
@@ -280,7 +280,7 @@ class TestSes:
         assert "ses:GetSendStatistics is not permitted" in denied["message"]
         assert "sends" not in {item["check"] for item in run("check", "--json").json["checks"]}
 
-    def test_without_the_option_nothing_is_asked(self, run, figures, ses, queue):
+    def test_without_the_option_nothing_is_requested(self, run, figures, ses, queue):
         figures(self.FEW)
         assert run("report").status == 0
         assert ses.calls == []
@@ -300,11 +300,11 @@ class TestFiles:
         assert (first[0], second[0]) == ("'=cmd|'/c calc'!A1", "a")
         assert (tmp_path / "table.csv").stat().st_mode & 0o777 == 0o600
 
-    def test_each_can_be_standard_output_but_only_one(self, run, year):
+    def test_each_can_be_standard_output_but_not_two(self, run, year):
         table = list(csv.reader(io.StringIO(run("report", "--days", "9", "--csv", "-").out)))
         assert len(table) == 11
-        page = run("report", "--html", "-").out
-        assert page.startswith("<!DOCTYPE html>")
+        html = run("report", "--html", "-").out
+        assert html.startswith("<!DOCTYPE html>")
         for more in (
             ["--csv", "-", "--json"],
             ["--html", "-", "--json"],
@@ -312,7 +312,7 @@ class TestFiles:
         ):
             assert run("report", *more).status == 2
 
-    def test_a_page_a_table_and_json_come_together(self, run, year, tmp_path):
+    def test_html_a_table_and_json_come_together(self, run, year, tmp_path):
         done = run("report", "--html", "a.html", "--csv", "a.csv", "--json")
         assert (done.status, done.json["by"]) == (0, "day")
         assert {"a.html", "a.csv"} <= {path.name for path in tmp_path.iterdir()}
@@ -334,7 +334,7 @@ class TestFiles:
             assert (done.status, f"{option} needs the name of a file" in done.err) == (2, True)
         assert run("report", "--html", "a", "--csv", "./a").status == 2
 
-    def test_a_full_disk_leaves_the_old_page_as_it_was(self, run, year, tmp_path):
+    def test_a_full_disk_leaves_the_old_html_as_it_was(self, run, year, tmp_path):
         if not os.path.exists("/dev/full"):  # noqa: PTH110
             pytest.fail("there is no /dev/full")
         done = run("report", "--html", "/dev/full")
@@ -345,7 +345,7 @@ class TestFiles:
 
 class TestBadInput:
     @pytest.mark.parametrize(
-        ("words", "said"),
+        ("words", "error"),
         [
             (["--days", "0"], "0 is not in the range 1<=x<=3660"),
             (["--days", "-7"], "-7 is not in the range"),
@@ -360,10 +360,10 @@ class TestBadInput:
             (["--top", "0"], "0 is not in the range 1<=x<=10000"),
         ],
     )
-    def test_a_wrong_option_is_wrong_usage_in_a_sentence(self, run, words, said):
+    def test_a_wrong_option_is_wrong_usage_in_a_sentence(self, run, words, error):
         done = run("report", *words)
         assert done.status == 2
-        assert said in " ".join(done.err.split())
+        assert error in " ".join(done.err.split())
 
     def test_an_empty_database_is_reported_as_such(self, run, either_store):
         run("db", "upgrade")
@@ -374,7 +374,7 @@ class TestBadInput:
         assert (found["sends"]["count"], found["rows"]) == (None, [])
         assert run("report", "--by", "tag:x", "--html", "page.html").status == 0
 
-    def test_no_database_and_an_older_one_are_a_sentence(self, run, tmp_path):
+    def test_no_database_and_an_older_schema_are_errors_of_a_sentence(self, run, tmp_path):
         done = run("report", "--html", "page.html")
         assert (done.status, "Traceback" in done.err) == (1, False)
         assert not (tmp_path / "page.html").exists()

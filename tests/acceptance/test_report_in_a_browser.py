@@ -35,7 +35,7 @@ def visited():
 
 
 @pytest.fixture
-def page(run, tmp_path):
+def report_file(run, tmp_path):
     """A year as a page."""
     run("db", "upgrade")
     invent(tmp_path / "worker.db", 365, datetime.now(UTC), mails=300)
@@ -44,33 +44,33 @@ def page(run, tmp_path):
     return tmp_path / "report.html"
 
 
-def test_it_draws_all_charts_and_its_policy_refuses_nothing_of_its_own(page, tmp_path):
+def test_it_draws_all_charts_and_its_policy_refuses_nothing_of_its_own(report_file, tmp_path):
     browser = found()
-    dom = browser.dom(page)
+    dom = browser.dom(report_file)
     assert f'data-charts="{CHARTS}"' in dom
     assert browser.console == []
     assert "30 days</button>" in dom
-    assert page.stat().st_size < 2 * 1024 * 1024
+    assert report_file.stat().st_size < 2 * 1024 * 1024
 
 
-def test_it_is_dark_where_the_reader_likes_it_dark(page, tmp_path):
+def test_it_is_dark_where_the_reader_likes_it_dark(report_file, tmp_path):
     browser = found()
-    light = first_pixel(browser.picture(page, tmp_path / "light.png"))
+    light = first_pixel(browser.picture(report_file, tmp_path / "light.png"))
     dark = "--blink-settings=preferredColorScheme=0"
     assert min(light) > 200
-    assert max(first_pixel(browser.picture(page, tmp_path / "dark.png", dark))) < 60
+    assert max(first_pixel(browser.picture(report_file, tmp_path / "dark.png", dark))) < 60
 
 
-def test_it_fits_on_a_phone_and_on_paper(page, tmp_path):
+def test_it_fits_on_a_phone_and_on_paper(report_file, tmp_path):
     browser = found()
     phone = tmp_path / "phone.html"
     phone.write_text(
-        f'<iframe src="{page.name}" style="width:390px;height:800px"></iframe><script>'
+        f'<iframe src="{report_file.name}" style="width:390px;height:800px"></iframe><script>'
         "onload = () => { const page = frames[0].document.documentElement;"
         "document.title = `${page.scrollWidth} of ${page.clientWidth}`; }</script>"
     )
     assert "<title>390 of 390</title>" in browser.dom(phone)
-    pdf = browser.printed(page, tmp_path / "report.pdf").read_bytes()
+    pdf = browser.printed(report_file, tmp_path / "report.pdf").read_bytes()
     pages = max(int(count) for count in re.findall(rb"/Count (\d+)", pdf))
     assert 3 <= pages <= 7
 

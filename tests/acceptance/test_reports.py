@@ -292,7 +292,7 @@ class TestTenants:
     @pytest.mark.parametrize(
         "subtype", ["OnTenantSuppressionList", "ONTENANTSUPPRESSIONLIST", "ontenantsuppressionlist"]
     )
-    def test_a_wanted_removal_asks_the_tenants_list_and_never_the_accounts(
+    def test_a_removal_is_requested_from_the_tenants_list_and_never_from_the_accounts(
         self, run, daemon, emulator, queue, database, slack, ses, report, either_store, subtype
     ):
         report["bounce"]["bounceSubType"] = subtype
@@ -315,7 +315,7 @@ class TestTenants:
         assert {call.tenant for call in ses.calls} == {"acme"}
 
     @pytest.mark.parametrize("tags", [None, {}, {"ses:tenant-name": []}, {"ses:tenant-name": [""]}])
-    def test_without_the_tenants_name_nothing_is_called_and_people_are_told(
+    def test_without_the_tenants_name_nothing_is_called_and_people_are_notified(
         self, run, emulator, queue, slack, ses, report, tags
     ):
         report["mail"]["tags"] = tags

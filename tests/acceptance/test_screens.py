@@ -236,13 +236,13 @@ def test_decisions_are_sentences(run, on_record):
     assert "Mail pauses (soft_bounce): SES reports a transient bounce (rule transient)." in out
     assert "The user is blocked (auto_block_spam): the person complained (rule complaint)." in out
     assert "1 hard bounce, 1 soft bounce, 1 complaint" in out
-    stranger = " ".join(run("why", "stranger@example.net").out.split())
+    explained = " ".join(run("why", "stranger@example.net").out.split())
     because = "the address is not among the users; may-send goes by its events"
-    assert f"Nothing changes (no_action): {because}" in stranger
+    assert f"Nothing changes (no_action): {because}" in explained
     assert "\u00b7" not in out
 
 
-def test_each_event_is_told_in_plain_words_with_the_record_before_and_after(run, on_record):
+def test_each_event_is_in_plain_words_with_the_record_before_and_after(run, on_record):
     out = run("why", "jane@example.com").out
     blocks = [" ".join(block.split()) for block in out.split("\n\n")]
     soft, hard, complaint = [block for block in blocks if "Decision" in block]
@@ -272,7 +272,7 @@ def test_each_event_is_told_in_plain_words_with_the_record_before_and_after(run,
     }
 
 
-def test_a_record_that_was_changed_by_hand_is_said_to_differ(run, on_record, tmp_path):
+def test_a_record_that_was_changed_by_hand_is_reported_to_differ(run, on_record, tmp_path):
     import sqlite3
 
     assert "differs" not in run("why", "jane@example.com").out
@@ -307,7 +307,7 @@ def test_a_user_is_shown_with_the_command_that_undoes(run, on_record):
     assert "lift" not in run("users", "show", "anna@example.com").out
 
 
-def test_of_what_there_is_none_nothing_is_said(run, emulator, queue):
+def test_counts_of_zero_are_not_printed(run, emulator, queue):
     run("users", "import", "-", input="email\njane@example.com\n")
     emulator.send(queue, mail.complaint("jane@example.com"))
     run("drain")

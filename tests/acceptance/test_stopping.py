@@ -63,7 +63,7 @@ class TestALogThatNobodyReads:
         process.send_signal(signal.SIGTERM)
         assert process.wait(15) == 0
 
-    def test_who_reads_again_is_told_how_many_are_lost(self, unread, emulator, queue):
+    def test_a_reader_that_reads_again_gets_the_count_of_lost_lines(self, unread, emulator, queue):
         process, port = unread
         assert emulator.wait_for(lambda: not emulator.messages(queue), seconds=30)
         wait_until(lambda: '"log"' in ask(port)[1])
@@ -129,7 +129,7 @@ class TestALogThatCannotBeWritten:
         )
         return float(lost)
 
-    def test_lines_are_counted_and_told_as_lost(self, started, emulator, queue):
+    def test_lost_lines_are_counted_and_reported(self, started, emulator, queue):
         with Path("/dev/full").open("wb") as full:
             port = started(full)
         for address in mail.addresses(20):
@@ -141,7 +141,7 @@ class TestALogThatCannotBeWritten:
         assert problem["what"] == "log"
         assert "standard error cannot be written (No space left on device)" in problem["error"]
 
-    def test_a_pipe_whose_reader_is_gone_is_told_alike(self, started, emulator, queue):
+    def test_a_pipe_whose_reader_is_gone_is_reported_alike(self, started, emulator, queue):
         reads, writes = os.pipe()
         os.close(reads)
         port = started(writes)
@@ -149,7 +149,7 @@ class TestALogThatCannotBeWritten:
         wait_until(lambda: self.lost_lines(port) > 0)
         wait_until(lambda: json.loads(ask(port)[1])["problems"])
 
-    def test_it_is_told_how_many_are_lost_when_there_is_room_again(
+    def test_the_count_of_lost_lines_is_reported_when_there_is_room_again(
         self, started, emulator, queue, tmp_path
     ):
         room = tmp_path / "room"

@@ -45,7 +45,7 @@ def _id(row):
     return row["sample"]["message_id"]
 
 
-def is_said_nowhere(*runs):
+def is_printed_nowhere(*runs):
     return not any(TOKEN in done.out + done.err for done in runs)
 
 
@@ -60,14 +60,14 @@ def test_a_dead_letter_in_quarantine_is_confirmed_by_its_id(
     assert region == "eu-west-1"
     assert (arguments["TopicArn"], arguments["Token"]) == (TOPIC, TOKEN)
     assert arguments["AuthenticateOnUnsubscribe"] == "true"
-    assert is_said_nowhere(done)
+    assert is_printed_nowhere(done)
 
 
 def test_a_token_on_standard_input_is_confirmed(run, confirmations, topics):
     done = run("subscription", "confirm", "--topic", TOPIC, "-", input=f"{TOKEN}\n")
     assert (done.status, "confirmed" in done.out) == (0, True), done.err
     assert len(confirmations()) == 1
-    assert is_said_nowhere(done)
+    assert is_printed_nowhere(done)
 
 
 def test_another_topic_is_not_confirmed(run, environment, confirmations, topics):
@@ -79,7 +79,7 @@ def test_another_topic_is_not_confirmed(run, environment, confirmations, topics)
     for done in (by_id, by_token):
         assert (done.status, "is not in sns.topic_arns" in done.err) == (1, True)
     assert confirmations() == []
-    assert is_said_nowhere(by_id, by_token)
+    assert is_printed_nowhere(by_id, by_token)
 
 
 def test_without_topics_in_the_settings_none_is_confirmed(run, confirmations):
@@ -119,7 +119,7 @@ def test_a_refusal_of_sns_does_not_repeat_the_token(run, proxy, confirmations, t
     done = run("subscription", "confirm", "--topic", TOPIC, "-", input=TOKEN)
     assert done.status == 1
     assert "not authorized" in done.err
-    assert is_said_nowhere(done)
+    assert is_printed_nowhere(done)
 
 
 @pytest.mark.parametrize("arguments", [["-"], ["id", "--topic", TOPIC], [], ["--topic", TOPIC]])
@@ -183,7 +183,7 @@ def test_where_it_is_not_known_what_was_there_before_nothing_is_ended(
     assert {*subscriptions(wiring)} == {QUEUE, f"{QUEUE}-2"}
 
 
-def test_where_it_cannot_be_ended_the_command_that_ends_it_is_said(
+def test_where_it_cannot_be_ended_the_command_that_ends_it_is_printed(
     run, wiring, proxy, confirmations, topics, foreign
 ):
     proxy.when_confirmed = foreign

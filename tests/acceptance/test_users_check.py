@@ -63,7 +63,7 @@ def test_each_line_has_its_answer_in_the_order_of_the_lines(run, four, tmp_path)
     assert done.out == ""
 
 
-def test_a_row_without_an_address_is_counted_and_said(run, four):
+def test_a_row_without_an_address_is_counted_and_reported(run, four):
     text = "name,email\nJane,jane@example.com\nJoe,\n,\nKim, \n"
     done = run("users", "check", "-", "--json", input=text)
     assert [(row["line"], row["answer"] == "invalid") for row in done.json["answers"]] == [
@@ -152,7 +152,7 @@ def test_it_asks_in_bulk(run, four, tmp_path, monkeypatch):
     store.close()
 
 
-def test_of_several_addresses_the_one_that_is_none_is_named(run):
+def test_of_several_addresses_the_invalid_address_is_named(run):
     run("db", "upgrade")
     done = run("users", "check", "jane@example.com", "non\x1bsense", "joe@example.com")
     assert (done.status, done.out) == (2, "")

@@ -239,7 +239,7 @@ class TestRoundTrip:
         assert (done.status, f"ses-worker: line 2: {reason}\n" in done.err) == (1, True), done.err
         assert done.out == "0 created, 0 updated, 4 unchanged, 1 refused\n"
 
-    def test_without_one_of_its_columns_it_is_refused_whole(self, run, exported):
+    def test_with_a_column_missing_it_is_refused_whole(self, run, exported):
         rows = [",".join(line.split(",")[:-3]) for line in exported.splitlines()]
         done = run("users", "import", "-", input="\n".join(rows))
         assert (
@@ -373,15 +373,15 @@ class TestRemove:
         run("users", "import", "-", input="email\njane@example.com\n")
         url = environment["SES_WORKER_STORE__URL"]
         key = "CREATE TABLE letters (who TEXT REFERENCES users (email_key))"
-        letter = "INSERT INTO letters VALUES ('jane@example.com')"
+        insert = "INSERT INTO letters VALUES ('jane@example.com')"
         if either_store == "postgresql":
             with psycopg.connect(url) as connection:
                 connection.execute(key)
-                connection.execute(letter)
+                connection.execute(insert)
         else:
             with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
                 connection.execute(key)
-                connection.execute(letter)
+                connection.execute(insert)
             connection.close()
         done = run("users", "remove", "jane@example.com")
         assert (done.status, "foreign key" in done.err) == (1, True), done.err

@@ -172,7 +172,7 @@ def test_wrong_conditions_are_refused_in_a_sentence(run, options, sentence):
     assert (done.status, done.out, sentence in done.err) == (2, "", True), done.err
 
 
-def test_a_file_that_cannot_be_written_is_said_in_a_sentence(run):
+def test_a_file_that_cannot_be_written_is_an_error_of_a_sentence(run):
     run("db", "upgrade")
     for command in (["users", "list"], ["users", "check", "a@b.c"]):
         done = run(*command, "--csv", "nowhere/x.csv")
@@ -216,6 +216,6 @@ def test_a_list_of_the_last_week_reads_the_index_of_times(tmp_path):
 def test_a_reason_that_nobody_has_gets_the_reasons_that_there_are(run, four):
     done = run("users", "list", "--reason", "hard_bounces")
     assert (done.status, "no such users" in done.out) == (0, True)
-    said = " ".join(done.err.split())
-    assert "nobody has the reason hard_bounces; reasons are auto_block_spam, hard_bounce" in said
-    assert said.endswith("did you mean hard_bounce?")
+    error = " ".join(done.err.split())
+    assert "nobody has the reason hard_bounces; reasons are auto_block_spam, hard_bounce" in error
+    assert error.endswith("did you mean hard_bounce?")

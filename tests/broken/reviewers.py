@@ -10,7 +10,8 @@ from worker.consumer.received_batch import ReceivedBatch
 from worker.consumer.writing import Writer
 from worker.core.dead_letter import DeadLetterMessage
 from worker.core.effects import OutboxEntry
-from worker.core.model import Decision, Feedback, Handled, Received
+from worker.core.messages import Handled, Received
+from worker.core.model import Decision, Feedback
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.sqlite import SqliteStore
 from worker.store.sqlite.transaction import SqliteTransaction

@@ -30,7 +30,8 @@ from simulators.sqs.showing import SENDER_ID
 from worker.aws import AwsRefused, NoIdentity, Throttled
 from worker.aws import clients as aws
 from worker.core.errors import Refused, Unavailable
-from worker.core.model import DeadLetter, Reason
+from worker.core.messages import DeadLetter
+from worker.core.model import Reason
 from worker.sqs.client.replacement import UNREADABLE_IN_A_ROW
 from worker.sqs.dead_letter_queue import DeadLetterQueue
 from worker.sqs.queue import ClientOptions, FailedEntry, NoSuchQueue, Queue

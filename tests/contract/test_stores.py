@@ -13,7 +13,8 @@ from support import mail
 from worker import __version__
 from worker.core.decode import decode
 from worker.core.errors import Raced, Unavailable
-from worker.core.model import DeadLetter, Reason, Received, User
+from worker.core.messages import DeadLetter, Received
+from worker.core.model import Reason, User
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.store import ensure_schema, open_store

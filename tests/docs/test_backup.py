@@ -11,16 +11,16 @@ from pathlib import Path
 import psycopg
 import pytest
 from support import mail
-from support.documents import blocks, page
+from support.documents import blocks, text_of
 from support.waiting import wait_until
 
 from worker.core.policy import Policy
 from worker.process import process
 from worker.store import ensure_schema, migrate, open_store
 
-PAGE = page("docs/backup.md")
-BACK_UP, RESTORE, POSTGRESQL, AFTER, *_ = blocks(PAGE, "sh")
-(BACK,) = blocks(PAGE, "sql")
+DOCUMENT = text_of("docs/backup.md")
+BACK_UP, RESTORE, POSTGRESQL, AFTER, *_ = blocks(DOCUMENT, "sh")
+(BACK,) = blocks(DOCUMENT, "sql")
 """RESTORE needs the service: tests/service/test_pages.py. The others: test_restore_drill.py."""
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from worker.core import limits
 
-PAGE = (Path(__file__).parents[2] / "docs/bounds.md").read_text(encoding="utf-8")
+DOCUMENT = (Path(__file__).parents[2] / "docs/bounds.md").read_text(encoding="utf-8")
 ROWS = [
     [cell.strip() for cell in line.strip("|").split("|")]
-    for line in PAGE.splitlines()
+    for line in DOCUMENT.splitlines()
     if line.startswith("|") and "`" in line
 ]
 CODE = {name: value for name, value in vars(limits).items() if name.isupper()}

@@ -10,18 +10,18 @@ from contextlib import closing
 import psycopg
 import pytest
 from support import mail
-from support.documents import blocks, page
+from support.documents import blocks, text_of
 
 from worker.core.address import parse_address
 from worker.store import ensure_schema, open_store
 
-PAGE = page("docs/connect.md")
-ASK, MAILING, SIGN_UP, GRANTS, CURSOR, HANDLED = blocks(PAGE, "sql")
-EMAIL_KEY, ASK_IN_PYTHON = blocks(PAGE, "python")
-EMAIL_KEY_IN_NODE, ASK_IN_NODE = blocks(PAGE, "javascript")
-(RUBY,) = blocks(PAGE, "ruby")
-(CREATE,) = blocks(PAGE, "toml")
-MAY_SEND, IMPORT = blocks(PAGE, "sh")
+DOCUMENT = text_of("docs/connect.md")
+ASK, MAILING, SIGN_UP, GRANTS, CURSOR, HANDLED = blocks(DOCUMENT, "sql")
+EMAIL_KEY, ASK_IN_PYTHON = blocks(DOCUMENT, "python")
+EMAIL_KEY_IN_NODE, ASK_IN_NODE = blocks(DOCUMENT, "javascript")
+(RUBY,) = blocks(DOCUMENT, "ruby")
+(CREATE,) = blocks(DOCUMENT, "toml")
+MAY_SEND, IMPORT = blocks(DOCUMENT, "sh")
 COMMENT = re.compile(r"^--.*$", re.MULTILINE)
 ADDRESSES = [
     "jane@example.com",
@@ -162,14 +162,14 @@ class TestNormalising:
         assert json.loads(shown) == [parse_address(address).key for address in ADDRESSES]
 
     def test_in_ascii_trimmed_and_lower_is_the_key(self, database):
-        (expression,) = re.findall(r"that is `(lower\(trim\(email\)\))`", PAGE)
+        (expression,) = re.findall(r"that is `(lower\(trim\(email\)\))`", DOCUMENT)
         for address in (address for address in ADDRESSES[:4] if not address.endswith(".")):
             ((key,),) = database.rows(f"SELECT {expression.replace('email', repr(address))}")
             assert key == parse_address(address).key
 
 
 class TestUsers:
-    def test_an_application_adds_moves_and_deletes_a_user_with_no_more_rights_than_the_page_grants(
+    def test_an_application_adds_moves_and_deletes_a_user_with_no_more_rights_than_the_document_grants(
         self, postgresql_url
     ):
         ensure_schema(open_store(postgresql_url), migrate=True)
@@ -248,7 +248,7 @@ def database_url(postgresql_url):
 
 
 class TestEvents:
-    def test_a_cursor_goes_on_behind_what_it_has_seen(self, database):
+    def test_a_cursor_goes_on_behind_what_it_has_read(self, database):
         for number in (1, 2, 3):
             database.run(event(number))
         assert [row[0] for row in database.rows(CURSOR)] == [1, 2, 3]
@@ -258,12 +258,12 @@ class TestEvents:
         self, postgresql_url
     ):
         ensure_schema(open_store(postgresql_url), migrate=True)
-        reader, one, two = (Database(postgresql_url) for _ in range(3))
+        reader, first, second = (Database(postgresql_url) for _ in range(3))
         made, read, handled = HANDLED.split("\n\n")
         reader.run(made)
-        one.run("BEGIN")
-        one.run(event(1))
-        two.run(event(2))
+        first.run("BEGIN")
+        first.run(event(1))
+        second.run(event(2))
 
         def handle():
             found = [row[:2] for row in reader.rows(read)]
@@ -273,11 +273,11 @@ class TestEvents:
 
         assert [row[0] for row in reader.rows(CURSOR)] == [2]
         assert handle() == [2]
-        one.run("COMMIT")
+        first.run("COMMIT")
         assert reader.rows(CURSOR.replace("id > 0", "id > 2")) == []  # the trap
         assert handle() == [1]
         assert handle() == []
-        for database in (reader, one, two):
+        for database in (reader, first, second):
             database.connection.close()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.documents import ROOT, blocks, languages, page
+from support.documents import ROOT, blocks, languages, text_of
 
 from worker.service.shutdown import LONGEST_SECONDS
 from worker.settings import Settings
@@ -17,7 +17,7 @@ from worker.settings.inputs import CREDENTIALS
 from worker.settings.loading import load_settings
 
 DEPLOY = ROOT / "deploy"
-CONTAINER = page("docs/install/container.md")
+CONTAINER = text_of("docs/install/container.md")
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 USER = int(re.search(r"^USER (\d+):\1$", DOCKERFILE, re.MULTILINE)[1])
 FOLDER = re.search(r"^VOLUME (\S+)$", DOCKERFILE, re.MULTILINE)[1]
@@ -103,7 +103,7 @@ class TestKubernetes:
         (found,) = self.pod(name)["containers"]
         return found
 
-    def test_each_object_is_one_by_kubernetes_own_schema_and_has_no_other_field(self, name):
+    def test_each_object_is_valid_by_kubernetes_own_schema_and_has_no_other_field(self, name):
         import kubernetes_validate
 
         for version in ("1.30", kubernetes_validate.latest_version()):
@@ -158,7 +158,7 @@ class TestKubernetes:
         (secret,) = (v["secret"] for v in self.pod(name)["volumes"] if v["name"] == "secrets")
         assert secret["defaultMode"] == 0o440  # of the pod's group
 
-    def test_a_sqlite_file_has_one_worker_and_a_volume(self, name):
+    def test_a_sqlite_file_has_a_single_worker_and_a_volume(self, name):
         workload, mounts = self.workload(name), self.container(name)["volumeMounts"]
         if name == "sqlite":
             assert (workload["kind"], workload["spec"]["replicas"]) == ("StatefulSet", 1)
@@ -229,7 +229,7 @@ def pascal(value, key=""):
     return [pascal(item, key) for item in value] if isinstance(value, list) else value
 
 
-PROMETHEUS = page("docs/prometheus.md")
+PROMETHEUS = text_of("docs/prometheus.md")
 
 
 class TestPrometheus:
@@ -276,11 +276,11 @@ class TestPage:
         assert len(named) > 4
         assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
-    def test_every_period_of_the_page_is_longer_than_a_stop(self):
+    def test_every_documented_period_is_longer_than_a_stop(self):
         assert languages(CONTAINER) == {"console"}
-        said = re.findall(r"--stop-timeout (\d+)", CONTAINER)
-        assert said
-        assert all(int(seconds) > LONGEST_SECONDS for seconds in said)
+        timeouts = re.findall(r"--stop-timeout (\d+)", CONTAINER)
+        assert timeouts
+        assert all(int(seconds) > LONGEST_SECONDS for seconds in timeouts)
         assert f"a stop takes up to {LONGEST_SECONDS:.0f} s" in CONTAINER
 
     def test_kubectl_makes_the_secret_that_the_manifests_mount(self, tmp_path):

@@ -15,11 +15,11 @@ from mutants.invariants import NODE, is_there
 from pydantic import SecretStr
 from reference_pages import PAGES
 from reference_pages.log_events import events
-from support.documents import ROOT, names, page, plain, table
+from support.documents import ROOT, names, plain, table, text_of
 
 from worker.app.reload import LIVE
 from worker.cli.exits import MEANINGS
-from worker.core import effects, model
+from worker.core import effects, messages
 from worker.core.model import Reason
 from worker.core.policy import RULES
 from worker.settings import Settings
@@ -27,13 +27,13 @@ from worker.settings.loading import all_keys, load_settings
 from worker.store.schema import account_events, metadata, users
 from worker.store.schema import events as events_table
 
-README = page("README.md")
-ARCHITECTURE = page("docs/development/architecture.md")
+README = text_of("README.md")
+ARCHITECTURE = text_of("docs/development/architecture.md")
 SETTINGS = PAGES["reference/settings.md"]()
 LOG_EVENTS = PAGES["reference/log-events.md"]()
-SYSTEMD = page("docs/install/systemd.md")
-UNIT = page("systemd/ses-worker.service")
-SETTINGS_FILE = page("config/worker.toml")
+SYSTEMD = text_of("docs/install/systemd.md")
+UNIT = text_of("systemd/ses-worker.service")
+SETTINGS_FILE = text_of("config/worker.toml")
 NO_EVENTS = {"users.csv"}
 """Texts and names that look like log events."""
 COLUMNS = {str(column) for table_ in metadata.sorted_tables for column in table_.columns}
@@ -70,10 +70,10 @@ def test_the_reference_says_of_each_setting_what_it_is_for():
     assert [name for name, text in texts if len(text) < 15] == []
 
 
-def test_every_setting_that_a_page_names_is_a_setting():
+def test_every_setting_that_a_document_names_is_a_setting():
     sections = "|".join(Settings.model_fields)
     for name in names():
-        named = re.findall(rf"`((?:{sections})\.[a-z_]+)\b(?!\.)[^`]*`", page(name))
+        named = re.findall(rf"`((?:{sections})\.[a-z_]+)\b(?!\.)[^`]*`", text_of(name))
         events = re.findall(r"^### (.*)$", LOG_EVENTS, re.MULTILINE)
         if name != "CHANGELOG.md":  # which speaks of former names
             assert set(named) <= {*all_keys(), *events, *EXAMPLES, "health.json"}, name
@@ -81,7 +81,7 @@ def test_every_setting_that_a_page_names_is_a_setting():
 
 def test_the_five_settings_are_the_same_in_the_readme_and_in_the_pages():
     five = [row[0] for row in table(README, "## Settings")]
-    assert five == [row[0] for row in table(page("docs/configuration.md"), "## The five")]
+    assert five == [row[0] for row in table(text_of("docs/configuration.md"), "## The five")]
     for name, default, _ in table(README, "## Settings"):
         found = re.search(
             rf"^### {re.escape(plain(name))}\n\nDefault: (.*?);", SETTINGS, re.MULTILINE
@@ -121,13 +121,13 @@ def test_every_line_of_why_stands_before_its_key():
 
 
 def test_the_rules_in_the_pages_are_the_rules_in_the_code():
-    assert table(page("docs/rules.md"), "## The rules") == [
+    assert table(text_of("docs/rules.md"), "## The rules") == [
         [rule.kind.value, f"`{rule.reason}`", rule.when, f"`{rule.action}`"] for rule in RULES
     ]
 
 
 def test_the_exit_statuses_are_the_same_in_the_pages_and_in_the_code():
-    assert table(page("docs/running.md"), "## Exit status") == [
+    assert table(text_of("docs/running.md"), "## Exit status") == [
         [str(int(status)), meaning] for status, meaning in MEANINGS.items()
     ]
 
@@ -190,7 +190,7 @@ def test_every_room_in_the_architecture_is_there_and_every_room_is_in_the_archit
 
 
 def test_the_rooms_in_the_architecture_are_in_the_order_of_their_layers():
-    contracts = tomllib.loads(page("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads(text_of("pyproject.toml"))["tool"]["importlinter"]["contracts"]
     (layers,) = (contract["layers"] for contract in contracts if contract["id"] == "layers")
     order = {room: number for number, layer in enumerate(layers) for room in layer.split(" | ")}
     rooms = [plain(row[1]).strip("/") for row in table(ARCHITECTURE, "## Rooms")]
@@ -198,7 +198,7 @@ def test_the_rooms_in_the_architecture_are_in_the_order_of_their_layers():
 
 
 def test_the_pages_explain_every_statement_of_the_iam_policies():
-    rows = table(page("docs/aws.md"), "| policy |")
+    rows = table(text_of("docs/aws.md"), "| policy |")
     assert len(rows) == len([*(ROOT / "config").glob("iam-*.json")])
     for row in rows:
         (name,) = re.findall(r"config/[\w.-]+", row[0])
@@ -260,10 +260,10 @@ def test_every_line_of_the_unit_has_its_reason():
     assert reasons > 35
 
 
-def test_what_can_be_reloaded_is_what_the_pages_say():
+def test_what_can_be_reloaded_is_what_is_documented():
     (output,) = re.findall(r"reads the settings file again\. (.*?) and (`\w+`)\s+change", SYSTEMD)
     assert set(re.findall(r"`(\w+)`", "".join(output))) == LIVE
-    (output,) = re.findall(r"\*\*Reload\*\*: (.*?) can change", page("docs/configuration.md"))
+    (output,) = re.findall(r"\*\*Reload\*\*: (.*?) can change", text_of("docs/configuration.md"))
     assert set(re.findall(r"`(\w+)`", output)) == LIVE
 
 
@@ -273,33 +273,33 @@ def test_the_readme_and_the_architecture_are_short():
 
 
 def test_every_reason_of_a_dead_letter_has_its_advice():
-    rows = table(page("docs/dead-letters.md"), "| reason |")
+    rows = table(text_of("docs/dead-letters.md"), "| reason |")
     advised = [name for row in rows for name in re.findall(r"`(\w+)`", row[0])]
     assert sorted(advised) == sorted([*Reason, "max_receives"])
 
 
-def test_every_column_that_applications_read_is_in_the_page_on_the_database():
-    rows = dict(row[::2] for row in table(page("docs/database.md"), "## Tables"))
+def test_every_column_that_applications_read_is_in_the_document_on_the_database():
+    rows = dict(row[::2] for row in table(text_of("docs/database.md"), "## Tables"))
     for of in (users, events_table, account_events):
         shown = set(re.findall(r"`(\w+)`", rows[f"`{of.name}`"]))
         if of is events_table:
-            for row in table(page("docs/database.md"), "## What SES says about the mail"):
+            for row in table(text_of("docs/database.md"), "## What SES says about the mail"):
                 shown |= set(re.findall(r"`(\w+)`", row[0]))
         assert {column.name for column in of.columns} - {"id"} <= shown, of.name
 
 
 def test_every_answer_and_disposition_in_the_architecture_is_in_the_code():
-    for heading, module in (("| answer of", effects), ("| disposition |", model)):
+    for heading, module in (("| answer of", effects), ("| disposition |", messages)):
         for row in table(ARCHITECTURE, heading):
             assert hasattr(module, plain(row[0])), row[0]
 
 
-def test_every_log_event_that_a_page_names_is_logged():
+def test_every_log_event_that_a_document_names_is_logged():
     logged = set(events(ROOT / "worker"))
     assert len(logged) > 60
     prefixes = "|".join({name.partition(".")[0] for name in logged if "." in name})
     for name in names():
-        named = set(re.findall(rf"`((?:{prefixes})\.\w+_?\w*)`", page(name)))
+        named = set(re.findall(rf"`((?:{prefixes})\.\w+_?\w*)`", text_of(name)))
         if name != "CHANGELOG.md":  # which speaks of former names
             assert named - set(all_keys()) - NO_EVENTS - COLUMNS - EXAMPLES <= logged, name
 

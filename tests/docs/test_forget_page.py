@@ -4,11 +4,11 @@ import shlex
 import subprocess
 
 from support import mail
-from support.documents import blocks, page
+from support.documents import blocks, text_of
 
-PAGE = page("docs/forget.md")
-MAKE_A_KEY, FOR_A_REQUEST, UNBLOCK = blocks(PAGE, "sh")
-(START_ANEW,) = blocks(PAGE, "sql")
+DOCUMENT = text_of("docs/forget.md")
+MAKE_A_KEY, FOR_A_REQUEST, UNBLOCK = blocks(DOCUMENT, "sh")
+(START_ANEW,) = blocks(DOCUMENT, "sql")
 JANE = "jane@example.com"
 
 

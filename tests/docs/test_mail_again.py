@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 from support import mail
-from support.documents import blocks, page
+from support.documents import blocks, text_of
 
-PAGE = page("docs/troubleshooting.md")
-SECTION = PAGE[PAGE.index("## Mail to somebody again") :].partition("\n## ")[0]
-PAUSED, BLOCKED, STRANGER = blocks(SECTION, "sql")
+DOCUMENT = text_of("docs/troubleshooting.md")
+SECTION = DOCUMENT[DOCUMENT.index("## Mail to somebody again") :].partition("\n## ")[0]
+PAUSED, BLOCKED, NO_USER = blocks(SECTION, "sql")
 JANE = "jane@example.com"
 NOW = datetime.now(UTC)
 
@@ -51,7 +51,7 @@ def user(run, either_store):
     run("users", "import", "-", input=f"email\n{JANE}\n")
 
 
-def test_the_command_of_the_page_lifts_a_pause_for_good(user, happens, run):
+def test_the_documented_command_lifts_a_pause_for_good(user, happens, run):
     assert not happens(mail.bounce(JANE, at=ago(hours=2)))
     command, _ = blocks(SECTION, "sh")
     assert run(*shlex.split(command)[1:]).status == 0
@@ -78,9 +78,9 @@ def test_a_block_is_lifted_and_a_later_complaint_blocks_again(user, happens, env
     assert not happens(late), "about a mail from before"
 
 
-def test_a_stranger_becomes_a_user_whose_row_decides(happens, environment, run):
+def test_an_address_that_is_no_user_becomes_a_user_whose_row_decides(happens, environment, run):
     assert not happens(mail.complaint(JANE, at=ago(hours=2)))
-    paste(environment["SES_WORKER_STORE__URL"], STRANGER)
+    paste(environment["SES_WORKER_STORE__URL"], NO_USER)
     assert happens()
     assert run("users", "show", JANE).status == 0
     assert not happens(mail.bounce(JANE, at=ago(minutes=1)))
@@ -88,15 +88,15 @@ def test_a_stranger_becomes_a_user_whose_row_decides(happens, environment, run):
     assert not happens(), "without a user the events decide"
 
 
-def test_a_user_who_was_there_is_left_alone_by_the_statement_for_strangers(
+def test_a_user_who_was_there_is_left_alone_by_the_statement_for_other_addresses(
     user, happens, environment
 ):
     assert not happens(mail.bounce(JANE, at=ago(hours=2)))
-    paste(environment["SES_WORKER_STORE__URL"], STRANGER)
+    paste(environment["SES_WORKER_STORE__URL"], NO_USER)
     assert not happens()
 
 
-def test_with_sqlite_the_page_stops_the_worker_and_writes_as_its_user(
+def test_with_sqlite_the_document_stops_the_worker_and_writes_as_its_user(
     run, emulator, queue, tmp_path
 ):
     """The statement is typed into sqlite3; what stands for the service is nobody's."""

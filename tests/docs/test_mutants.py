@@ -26,10 +26,12 @@ def test_each_invariant_has_a_mutant_for_a_test_that_its_row_names():
         assert set(tests) <= broken[invariant], f"{invariant}: a test without a mutant"
 
 
-def test_a_test_that_is_not_there_is_told_from_one_that_is():
+def test_a_test_that_is_missing_is_told_from_a_test_that_exists():
     here = "docs/test_mutants.py"
     assert is_there(here)
-    assert is_there(f"{here}::{test_a_test_that_is_not_there_is_told_from_one_that_is.__name__}")
+    assert is_there(
+        f"{here}::{test_a_test_that_is_missing_is_told_from_a_test_that_exists.__name__}"
+    )
     assert not is_there(f"{here}::test_nothing")
     assert not is_there("docs/" + "test_nothing.py")
     assert is_there(

@@ -9,19 +9,19 @@ import time
 import pytest
 from support import mail
 from support.dead import fill, quarantined
-from support.documents import ROOT, blocks, languages, names, page
+from support.documents import ROOT, blocks, languages, names, text_of
 from support.waiting import wait_until
 
 from simulators.slack.faults import refused
 
-README = page("README.md")
-DATABASE = page("docs/database.md")
-INSTALL, *_ = blocks(page("docs/install/systemd.md"), "sh")
+README = text_of("README.md")
+DATABASE = text_of("docs/database.md")
+INSTALL, *_ = blocks(text_of("docs/install/systemd.md"), "sh")
 ELSEWHERE = {
-    *blocks(page("docs/install/systemd.md"), "sh"),
+    *blocks(text_of("docs/install/systemd.md"), "sh"),
     *(block for block in blocks(DATABASE, "sh") if "/var/lib/ses-worker" in block),
-    *blocks(page("docs/postgresql.md"), "sh"),
-    *(block for block in blocks(page("docs/troubleshooting.md"), "sh") if "runuser" in block),
+    *blocks(text_of("docs/postgresql.md"), "sh"),
+    *(block for block in blocks(text_of("docs/troubleshooting.md"), "sh") if "runuser" in block),
 }
 """Run by service/test_installation.py, in a machine of its own, by test_postgresql_page.py, and by
 test_mail_again.py."""
@@ -42,7 +42,7 @@ BLOCKS = [
     block
     for name in names()
     if name not in OF_THEIR_OWN
-    for block in blocks(page(name), "sh")
+    for block in blocks(text_of(name), "sh")
     if block not in ELSEWHERE
 ]
 LINES = list(
@@ -80,8 +80,8 @@ def test_the_blocks_that_are_run_elsewhere_are_those_that_are_meant():
     assert INSTALL in blocks(README, "sh")
 
 
-def test_only_the_page_on_containers_shows_commands_that_are_not_run():
-    kinds = {name: languages(page(name)) - {"sh", "sql", "text"} for name in names()}
+def test_only_the_document_on_containers_shows_commands_that_are_not_run():
+    kinds = {name: languages(text_of(name)) - {"sh", "sql", "text"} for name in names()}
     others = {name: found for name, found in kinds.items() if found and name not in OF_THEIR_OWN}
     assert others == {
         "README.md": {""},  # a picture
@@ -92,11 +92,11 @@ def test_only_the_page_on_containers_shows_commands_that_are_not_run():
 
 
 @pytest.mark.parametrize("name", OF_THEIR_OWN)
-def test_a_page_with_a_test_of_its_own_has_no_block_that_the_test_does_not_know(name):
-    assert languages(page(name)) - {"sh", "sql"} == OF_THEIR_OWN[name]
+def test_a_document_with_a_test_of_its_own_has_no_block_that_the_test_does_not_know(name):
+    assert languages(text_of(name)) - {"sh", "sql"} == OF_THEIR_OWN[name]
     files = [*(ROOT / "tests" / "docs").glob("*.py"), *(ROOT / "tests" / "service").glob("*.py")]
     texts = [text for file in files if f'page("{name}")' in (text := file.read_text("utf-8"))]
-    for language in languages(page(name)):
+    for language in languages(text_of(name)):
         # They are unpacked into as many names as there are blocks: one more is an error.
         assert any(f'"{language}")' in text for text in texts), language
 
@@ -108,7 +108,7 @@ def test_every_command_that_is_named_in_a_sentence_is_there_with_its_options():
 
     named = set()
     for name in set(names()) - {"CHANGELOG.md"}:  # which speaks of former names
-        named |= set(re.findall(r"`(?:\.venv/bin/)?ses-worker ([a-z][^`]*)`", page(name)))
+        named |= set(re.findall(r"`(?:\.venv/bin/)?ses-worker ([a-z][^`]*)`", text_of(name)))
     assert len(named) > 20
     for words in named:
         command, rest = main, words.replace("\\|", "|").split()
@@ -122,10 +122,10 @@ def test_every_command_that_is_named_in_a_sentence_is_there_with_its_options():
 
 
 def test_every_make_target_and_every_tool_that_is_named_is_there():
-    targets = set(re.findall(r"^([\w-]+):", page("Makefile"), re.MULTILINE))
+    targets = set(re.findall(r"^([\w-]+):", text_of("Makefile"), re.MULTILINE))
     for name in names():
-        assert set(re.findall(r"`make ([\w-]+)", page(name))) <= targets, name
-        for module in re.findall(r"`python -m ([\w.]+)", page(name)):
+        assert set(re.findall(r"`make ([\w-]+)", text_of(name))) <= targets, name
+        for module in re.findall(r"`python -m ([\w.]+)", text_of(name)):
             path = ROOT / module.replace(".", "/")
             assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
 
@@ -168,7 +168,7 @@ def test_the_demo_names_commands_as_the_quickstart_does():
     assert {command.split()[0] for command, _ in NEXT} == {".venv/bin/ses-worker"}
     named = [command.partition(" --")[0].removeprefix(".venv/bin/") for command, _ in NEXT]
     for command in named:
-        assert any(command in line for line in [*LINES, page("README.md")]), command
+        assert any(command in line for line in [*LINES, text_of("README.md")]), command
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def test_a_command_about_the_path_runs(run, wiring, proxy, arguments):
     assert (done.status, "Traceback" in done.err) == (0, False), done.err
 
 
-def test_a_running_worker_is_asked_how_it_is(run, start, queue, environment, tmp_path):
+def test_the_health_of_a_running_worker_is_requested(run, start, queue, environment, tmp_path):
     environment["SES_WORKER_HEALTH__FILE"] = str(tmp_path / "health.json")
     start("run", SES_WORKER_QUEUE__WAIT_SECONDS="1")
     wait_until((tmp_path / "health.json").exists)

@@ -8,23 +8,25 @@ import re
 import pytest
 from support import mail
 from support.dead import quarantined
-from support.documents import ROOT, blocks, page, table
+from support.documents import ROOT, blocks, table, text_of
 
 from worker.core.address import parse_address
 from worker.settings import CHANNEL_SECTIONS, Settings
 from worker.store.schema import metadata
 
-PAGE = page("docs/personal-data.md")
-ROWS = table(PAGE, "## In the database")
-(DATA_REQUEST,) = blocks(PAGE, "sh")
-SECTIONS = {name: table(PAGE, name) for name in ("## In files and logs", "## At other services")}
+DOCUMENT = text_of("docs/personal-data.md")
+ROWS = table(DOCUMENT, "## In the database")
+(DATA_REQUEST,) = blocks(DOCUMENT, "sh")
+SECTIONS = {
+    name: table(DOCUMENT, name) for name in ("## In files and logs", "## At other services")
+}
 
 
 def columns(cell):
     return set(re.findall(r"`(\w+)`", cell))
 
 
-def test_every_table_and_every_column_is_in_the_page_and_no_other():
+def test_every_table_and_every_column_is_documented_and_no_other():
     listed = {row[0].strip("`"): columns(row[1]) | columns(row[2]) for row in ROWS}
     schema = {name: set(found.columns.keys()) for name, found in metadata.tables.items()}
     assert listed == schema
@@ -88,7 +90,7 @@ def everywhere(run, emulator, queue, slack, ses, environment):
 
 
 @pytest.mark.usefixtures("either_store", "everywhere")
-def test_every_column_with_something_of_a_person_is_named_as_one_about_a_person(database):
+def test_every_column_with_something_of_a_person_is_documented_as_about_a_person(database):
     """By looking: the text of every row of every table is searched for what is hers."""
     about = {row[0].strip("`"): columns(row[1]) for row in ROWS}
     found = set()
@@ -104,7 +106,7 @@ def test_every_column_with_something_of_a_person_is_named_as_one_about_a_person(
 
 
 @pytest.mark.usefixtures("everywhere")
-def test_the_data_request_of_the_page_has_every_table_and_its_columns(run, database, tmp_path):
+def test_the_documented_data_request_has_every_table_and_its_columns(run, database, tmp_path):
     (line,) = DATA_REQUEST.splitlines()
     assert run(*line.removeprefix("ses-worker ").split()).status == 0
     text = (tmp_path / "jane.txt").read_text()
@@ -150,7 +152,7 @@ def test_every_table_about_people_is_in_the_answer_to_a_data_request():
     assert {row[0].strip("`") for row in ROWS if columns(row[1])} == set(ANSWERED_IN)
 
 
-def test_the_files_with_something_of_a_person_are_those_that_the_page_names(
+def test_the_files_with_something_of_a_person_are_the_documented_files(
     run, emulator, queue, daemon, environment, tmp_path
 ):
     """While a worker runs, and after it."""
@@ -170,10 +172,10 @@ def test_the_files_with_something_of_a_person_are_those_that_the_page_names(
     row = next(row[0] for row in SECTIONS["## In files and logs"] if "health file" in row[0])
     assert "the health file" in row
     for words in ("one file and its `-wal`", "`-shm` and the `.lock`", "(`db backup`)"):
-        assert words.replace("(`db backup`)", "[`db backup`]") in PAGE
+        assert words.replace("(`db backup`)", "[`db backup`]") in DOCUMENT
 
 
-def test_the_modules_that_make_temporary_files_are_those_whose_commands_the_page_names():
+def test_the_modules_that_make_temporary_files_are_those_of_the_documented_commands():
     using = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "worker").rglob("*.py")
@@ -211,7 +213,7 @@ NAMES = {
 def test_the_command_deletes_whatever_is_on_record_about_a_person(
     run, emulator, queue, slack, database, environment
 ):
-    assert "`ses-worker users forget ADDRESS`" in PAGE
+    assert "`ses-worker users forget ADDRESS`" in DOCUMENT
     environment["SES_WORKER_PRIVACY__KEY"] = "3f1c0b7d9e2a4c5b8d6f7e8091a2b3c4"
     run("users", "import", "-", input="email\njane@example.com\njoe@example.com\n")
     for name in ("jane", "joe"):
@@ -226,7 +228,7 @@ def test_the_command_deletes_whatever_is_on_record_about_a_person(
         assert "joe" in str(row), name
 
 
-def test_the_commands_that_print_whole_addresses_are_those_that_the_page_names(
+def test_the_commands_that_print_whole_addresses_are_the_documented_commands(
     run, emulator, queue, slack, environment
 ):
     """And lists of effects and dead letters for people are not among them."""
@@ -259,7 +261,7 @@ def test_the_commands_that_print_whole_addresses_are_those_that_the_page_names(
     assert {"outbox list", "dlq list"} <= set(re.findall(r"`(?:ses-worker )?([a-z -]+)`", masked))
 
 
-def test_the_fields_of_the_log_that_the_page_names_are_logged(run, emulator, queue):
+def test_the_documented_fields_of_the_log_are_logged(run, emulator, queue):
     named = columns(SECTIONS["## In files and logs"][0][1]) - {
         "account_id", "metrics_enabled",
     }  # fmt: skip

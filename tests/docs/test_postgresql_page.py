@@ -8,16 +8,16 @@ import psycopg
 import pytest
 from psycopg import conninfo
 from support import mail
-from support.documents import blocks, page
+from support.documents import blocks, text_of
 
 from worker.settings.loading import load_settings
 from worker.store import ensure_schema, open_store
 from worker.store.selecting import UserFilter, all_users
 
-PAGE = page("docs/postgresql.md")
-OWNED, IN_AN_APPLICATION, NARROW, READER = blocks(PAGE, "sql")
-MOVE, COPY, DUMP, RESTORE = blocks(PAGE, "sh")
-(URL,) = blocks(PAGE, "text")
+DOCUMENT = text_of("docs/postgresql.md")
+OWNED, IN_AN_APPLICATION, NARROW, READER = blocks(DOCUMENT, "sql")
+MOVE, COPY, DUMP, RESTORE = blocks(DOCUMENT, "sh")
+(URL,) = blocks(DOCUMENT, "text")
 ROLES = ("ses_worker", "ses_reader")
 
 
@@ -112,7 +112,7 @@ class TestMoving:
         url = url_of("ses_worker", "ses")
         script = MOVE.replace("systemctl", "true").replace("/etc/credstore", str(tmp_path))
 
-        def follow_page():
+        def follow_document():
             lines = script.replace("ses-worker check", "ses-worker users list").splitlines()
             copied = [line for line in lines if "db copy" in line]
             assert len(copied) == 1
@@ -120,9 +120,11 @@ class TestMoving:
             subprocess.run(command, cwd=tmp_path, env=environment, input=url, text=True, check=True)
             environment["SES_WORKER_STORE__URL"] = (tmp_path / "ses-worker.store_url").read_text()
 
-        return follow_page
+        return follow_document
 
-    def test_by_the_page_everything_arrives(self, moved, run, database, emulator, queue):
+    def test_by_the_documented_steps_everything_arrives(
+        self, moved, run, database, emulator, queue
+    ):
         moved()
         assert (database.count("users"), database.count("events")) == (1, 2)
         assert run("may-send", "stranger@example.com").status == 3
@@ -186,7 +188,7 @@ def _programs(server):
     return (of_version if of_version.exists() else folder / "pginstall") / "bin"
 
 
-def test_the_url_of_the_page_is_a_setting_whose_tls_options_reach_the_driver():
+def test_the_documented_url_is_a_setting_whose_tls_options_reach_the_driver():
     settings = load_settings({"SES_WORKER_STORE__URL": URL.strip()})
     url = settings.store.url.get_secret_value()
     parts = conninfo.conninfo_to_dict(url)

@@ -5,11 +5,11 @@ import tomllib
 
 import pytest
 from support import mail
-from support.documents import ROOT, blocks, page
+from support.documents import ROOT, blocks, text_of
 
 from worker.settings.loading import load_settings
 
-REGIONS = page("docs/regions.md")
+REGIONS = text_of("docs/regions.md")
 (PROVISION,) = blocks(REGIONS, "sh")
 (SETTINGS,) = blocks(REGIONS, "toml")
 

@@ -7,7 +7,7 @@ import sqlite3
 from datetime import UTC, datetime
 
 import pytest
-from support.documents import ROOT, blocks, page, plain, table
+from support.documents import ROOT, blocks, plain, table, text_of
 from support.invented_mail import event, facts_of_day, write_facts
 
 from worker.commands.report import ReportRequest, make_report
@@ -17,7 +17,7 @@ from worker.core.reporting.report import By
 from worker.core.reporting.sends import Source
 from worker.store import ensure_schema, open_store
 
-PAGE = page("docs/report.md")
+DOCUMENT = text_of("docs/report.md")
 NOW = datetime(2026, 11, 30, 9, 12, tzinfo=UTC)
 
 
@@ -44,20 +44,20 @@ def report(tmp_path):
     return make_report(store, ReportRequest(days=6, by=By.CONFIGURATION_SET, top=20), NOW)
 
 
-def test_the_output_on_the_page_is_what_is_printed(report, capsys):
+def test_the_documented_output_is_what_is_printed(report, capsys):
     from worker.cli.report_text import show_report
 
     show_report(report)
     printed = "\n".join(line.rstrip() for line in capsys.readouterr().out.splitlines())
-    (shown,) = blocks(PAGE, "text")
+    (shown,) = blocks(DOCUMENT, "text")
     assert shown == f"{printed}\n".lstrip("\n")
 
 
-def test_the_columns_and_keys_on_the_page_are_those_that_are_written(report):
-    named = re.findall(r"`(\w+)`", " ".join(row[0] for row in table(PAGE, "## CSV and JSON")))
+def test_the_documented_columns_and_keys_are_those_that_are_written(report):
+    named = re.findall(r"`(\w+)`", " ".join(row[0] for row in table(DOCUMENT, "## CSV and JSON")))
     assert set(named) == set(COLUMNS)
     figures = as_figures(report)
-    text = PAGE[PAGE.index("`--json` has:") :]
+    text = DOCUMENT[DOCUMENT.index("`--json` has:") :]
     rows = {row[0]: row[1] for row in table(text, "`--json` has:")}
     keys = {name for cell in rows for name in re.findall(r"`(\w+)`", cell)}
     assert keys == set(figures)
@@ -72,13 +72,15 @@ def test_the_columns_and_keys_on_the_page_are_those_that_are_written(report):
     assert sources == set(Source)
 
 
-def test_every_by_has_a_line_on_the_page():
-    named = re.findall(r"`([\w:-]+)`", " ".join(r[0] for r in table(PAGE, "## What it is about")))
+def test_every_by_is_documented():
+    named = re.findall(
+        r"`([\w:-]+)`", " ".join(r[0] for r in table(DOCUMENT, "## What it is about"))
+    )
     assert set(named) == {*By, "tag:NAME"}
 
 
-def test_the_lines_on_the_page_are_those_of_the_code():
-    rows = [[plain(cell) for cell in row] for row in table(PAGE, "## AWS's lines")]
+def test_the_documented_lines_are_those_of_the_code():
+    rows = [[plain(cell) for cell in row] for row in table(DOCUMENT, "## AWS's lines")]
     lines = {"bounces": BOUNCES, "complaints": COMPLAINTS}
     for name, review, pause in rows:
         written = [float(text.removesuffix(" %")) / 100 for text in (review, pause)]

@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 from support import mail
-from support.documents import blocks, page, table
+from support.documents import blocks, table, text_of
 from support.waiting import wait_until
 from support.wiring import ACCOUNT, REGION
 
-PAGE = page("docs/backup.md")
-*_, SPARE, CAUGHT_UP, LISTED = blocks(PAGE, "sh")
-FIGURES = table(PAGE, "## A lost disk")
+DOCUMENT = text_of("docs/backup.md")
+*_, SPARE, CAUGHT_UP, LISTED = blocks(DOCUMENT, "sh")
+FIGURES = table(DOCUMENT, "## A lost disk")
 QUEUE = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/ses-feedback"
 NOT_COMPARED = {"id", "received_at"}
 """What a message that is processed at another time has otherwise."""
@@ -165,7 +165,7 @@ def test_of_a_worker_that_dies_with_its_disk_only_what_it_had_deleted_is_lost(
     assert len(rows(tmp_path / "worker.db", "events")) == 200 - lost
 
 
-def test_the_lists_of_ses_say_who_may_still_be_mailed_by_mistake(run, tmp_path):
+def test_the_lists_of_ses_name_who_may_still_be_mailed_by_mistake(run, tmp_path):
     """The end of the page's pipe: what SES lists, held against the database."""
     run("users", "import", "-", input="email\njane@example.com\n")
     *_, command = LISTED.replace("\\\n", " ").split("|")

@@ -4,9 +4,9 @@ import ast
 
 import pytest
 from mutants.invariants import NODE, is_there
-from support.documents import ROOT, page, table
+from support.documents import ROOT, table, text_of
 
-ROWS = table(page("SECURITY.md"), "| who |")
+ROWS = table(text_of("SECURITY.md"), "| who |")
 PEOPLE = {
     "Publisher to the topic", "Receiving mail server", "SQS writer", "Local user",
     "Reader of the logs", "Reader of the database", "Slack member",
@@ -36,7 +36,7 @@ def marks(node):
     body = ast.parse((ROOT / "tests" / path).read_text(encoding="utf-8")).body
     found = {text for item in body if isinstance(item, ast.Assign) for text in words(item)}
     for name in names:
-        (item,) = [one for one in body if getattr(one, "name", None) == name]
+        (item,) = [node for node in body if getattr(node, "name", None) == name]
         found |= {text for mark in item.decorator_list for text in words(mark)}
         body = item.body
     return found

@@ -9,7 +9,7 @@ import boto3
 import jmespath
 from support import mail
 from support.dead import quarantined
-from support.documents import blocks, page
+from support.documents import blocks, text_of
 from support.signing import URL, Authority, signed
 from support.signing_host import HOST, SigningHost
 from support.wiring import TOPIC
@@ -17,9 +17,9 @@ from support.wiring import TOPIC
 from worker.core.acceptance import Verify
 from worker.settings.loading import load_settings
 
-PAGE = page("docs/signatures.md")
-ADDRESS, UNSIGNED, CHECK, REPLAY, CONFIRM = blocks(PAGE, "sh")
-(SETTINGS,) = blocks(PAGE, "toml")
+DOCUMENT = text_of("docs/signatures.md")
+ADDRESS, UNSIGNED, CHECK, REPLAY, CONFIRM = blocks(DOCUMENT, "sh")
+(SETTINGS,) = blocks(DOCUMENT, "toml")
 
 
 def test_the_settings_are_settings(tmp_path):

@@ -14,14 +14,14 @@ from importlib.metadata import PackageNotFoundError, version
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from support.documents import ROOT, page, table
+from support.documents import ROOT, table, text_of
 
 sys.path.insert(0, str(ROOT / "requirements"))
 from audit import verdict
 from sbom import LOCK, NAME, bill, licence_of, locked
 from wheel import PARTS, build
 
-PROJECT = tomllib.loads(page("pyproject.toml"))["project"]
+PROJECT = tomllib.loads(text_of("pyproject.toml"))["project"]
 PACKAGES = list(locked(LOCK.read_text(encoding="utf-8")))
 LICENCES = {
     "MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "PSF-2.0", "ZPL-2.1",
@@ -36,7 +36,7 @@ def names(requirements):
 
 
 def test_each_dependency_has_its_reason():
-    rows = table(page("docs/development/dependencies.md"), "| package |")
+    rows = table(text_of("docs/development/dependencies.md"), "| package |")
     direct = names(PROJECT["dependencies"]) | names(PROJECT["optional-dependencies"]["postgresql"])
     assert [row[0].strip("`") for row in rows] == sorted(direct)
     assert all(len(row[1]) > 20 for row in rows)
@@ -53,7 +53,7 @@ def test_the_tools_of_tests_are_no_dependency_of_an_installation():
     ("name", "fewest"), [("run.txt", 30), ("all.txt", 30), ("fuzz.txt", 1)], ids=str
 )
 def test_every_version_is_exact_and_has_its_hashes(name, fewest):
-    packages = list(locked(page(f"requirements/{name}")))
+    packages = list(locked(text_of(f"requirements/{name}")))
     assert len(packages) >= fewest
     for package, pinned, _, digests in packages:
         assert re.fullmatch(r"[\w.]+", pinned), package
@@ -72,7 +72,7 @@ def test_what_is_installed_here_is_what_is_locked():
 @pytest.mark.parametrize("file", ["docs/install/systemd.md", "Dockerfile", "Makefile"])
 def test_every_installation_checks_the_hashes(file):
     installs = re.findall(
-        r"pip\S* install[^\n]*-r requirements/\S+|pip\S* install[^\n]*-r \S*run\.txt", page(file)
+        r"pip\S* install[^\n]*-r requirements/\S+|pip\S* install[^\n]*-r \S*run\.txt", text_of(file)
     )
     assert installs
     assert all("--require-hashes" in line for line in installs), installs
@@ -119,21 +119,25 @@ class TestBill:
     DOCUMENT = bill(LOCK.read_text(encoding="utf-8"), "1.2.3")
 
     def test_it_has_every_package_with_version_hashes_and_licence(self):
-        components = {one["name"]: one for one in self.DOCUMENT["components"]}
+        components = {component["name"]: component for component in self.DOCUMENT["components"]}
         assert list(components) == [name for name, *_ in PACKAGES]
         for name, pinned, _, digests in PACKAGES:
             assert components[name]["purl"] == f"pkg:pypi/{name}@{pinned}"
-            assert [one["content"] for one in components[name]["hashes"]] == digests
-        assert all("licenses" in one for name, one in components.items() if name != "tzdata")
+            assert [component["content"] for component in components[name]["hashes"]] == digests
+        assert all(
+            "licenses" in component for name, component in components.items() if name != "tzdata"
+        )
 
     def test_each_package_is_needed_by_something(self):
-        needs = {one["ref"]: one["dependsOn"] for one in self.DOCUMENT["dependencies"]}
+        needs = {
+            component["ref"]: component["dependsOn"] for component in self.DOCUMENT["dependencies"]
+        }
         reached, left = set(), [f"pkg:pypi/{NAME}@1.2.3"]
         while left:
-            one = left.pop()
-            left += [ref for ref in needs[one] if ref not in reached]
-            reached |= set(needs[one])
-        everything = {one["bom-ref"] for one in self.DOCUMENT["components"]}
+            component = left.pop()
+            left += [ref for ref in needs[component] if ref not in reached]
+            reached |= set(needs[component])
+        everything = {component["bom-ref"] for component in self.DOCUMENT["components"]}
         not_needed = {ref.rpartition("/")[2].partition("@")[0] for ref in everything - reached}
         # setuptools builds the wheel; tzdata is for Windows; one is for cffi on CPython only.
         assert not_needed <= {"setuptools", "tzdata", "pycparser"}
@@ -148,7 +152,7 @@ class TestBill:
         assert made[0] == made[1]
         document = json.loads(made[0])
         assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
-        assert "requirements/sbom.py" in page("Makefile")
+        assert "requirements/sbom.py" in text_of("Makefile")
 
 
 class TestAudit:
@@ -161,7 +165,7 @@ class TestAudit:
         status, (line,) = verdict({"dependencies": [good, unknown]})
         assert (status, line) == (3, "not audited, the service does not know them: b")
 
-    def test_a_vulnerability_is_named_with_its_mend(self):
+    def test_a_vulnerability_is_named_with_its_fix(self):
         found = [{"id": "CVE-1", "fix_versions": ["2", "3"]}, {"id": "CVE-2", "fix_versions": []}]
         status, lines = verdict({"dependencies": [self.package("a", vulns=found)]})
         assert status == 1
@@ -205,7 +209,7 @@ def built(folder, number, mask):
 
 
 def test_the_linter_looks_for_what_is_dangerous_everywhere_but_in_tests():
-    lint = tomllib.loads(page("pyproject.toml"))["tool"]["ruff"]["lint"]
+    lint = tomllib.loads(text_of("pyproject.toml"))["tool"]["ruff"]["lint"]
     assert lint["select"] == ["ALL"]
     assert not [rule for rule in lint["ignore"] if re.fullmatch(r"S\d*", rule)]
     without = [path for path, rules in lint["per-file-ignores"].items() if "S" in rules]

@@ -6,15 +6,15 @@ import shutil
 import subprocess
 
 import pytest
-from support.documents import blocks, page, table
+from support.documents import blocks, table, text_of
 from support.running import COMMAND
 
 from worker.cli.exits import MEANINGS
 
-PAGE = page("docs/install/timer.md")
-SERVICE, TIMER = blocks(PAGE, "ini")
-(SCRIPT,) = blocks(PAGE, "bash")
-(LINE,) = blocks(PAGE, "cron")
+DOCUMENT = text_of("docs/install/timer.md")
+SERVICE, TIMER = blocks(DOCUMENT, "ini")
+(SCRIPT,) = blocks(DOCUMENT, "bash")
+(LINE,) = blocks(DOCUMENT, "cron")
 
 
 def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
@@ -23,7 +23,7 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
     wrapper.chmod(0o755)
     units = {"ses-worker-drain.service": SERVICE, "ses-worker-drain.timer": TIMER}
     for name, text in units.items():
-        path = re.search(rf"^`(/etc/systemd/system/{re.escape(name)})`:$", PAGE, re.MULTILINE)
+        path = re.search(rf"^`(/etc/systemd/system/{re.escape(name)})`:$", DOCUMENT, re.MULTILINE)
         assert path, name
         (tmp_path / name).write_text(text.replace("/usr/local/bin/ses-worker", str(wrapper)))
     done = subprocess.run(
@@ -94,12 +94,12 @@ def test_the_script_passes_on_what_no_later_run_mends(script, tmp_path, status, 
     assert bool(done.stdout) == bool(words)
 
 
-def test_dash_reads_the_script_as_well():
+def test_dash_reads_the_script_too():
     if dash := shutil.which("dash"):
         subprocess.run([dash, "-n"], input=SCRIPT, text=True, check=True, capture_output=True)
     assert SCRIPT.startswith("#!/bin/sh\n")
 
 
-def test_the_page_says_of_every_exit_status_what_to_do_but_of_wrong_usage():
-    rows = table(PAGE, "| exit status |")
+def test_what_to_do_is_documented_for_every_exit_status_but_wrong_usage():
+    rows = table(DOCUMENT, "| exit status |")
     assert {int(row[0]) for row in rows} == set(map(int, MEANINGS)) - {2}

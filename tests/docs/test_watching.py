@@ -13,9 +13,9 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from reference_pages.metrics import metrics_page
 from support import metrics_text, promql
-from support.documents import ROOT, page, table
+from support.documents import ROOT, table, text_of
 
-MONITORING = page("docs/monitoring.md")
+MONITORING = text_of("docs/monitoring.md")
 REFERENCE = metrics_page()
 ALERTS = ROOT / "config" / "prometheus-alerts.yml"
 RULES = [
@@ -76,7 +76,7 @@ class TestAlerts:
         assert len(events) > 2
         assert [event for event in events if f'"{event}"' not in source] == []
 
-    def test_the_page_on_monitoring_lists_every_alert(self):
+    def test_the_document_on_monitoring_lists_every_alert(self):
         below = MONITORING[MONITORING.index("| alert |") :]
         listed = re.findall(r"^\| `(Ses\w+)`", below, re.MULTILINE)
         assert listed == [rule["alert"] for rule in RULES]
@@ -163,7 +163,7 @@ class TestMetricsTable:
             "complaint_subtype", "complaint_feedback", "user_match", "relay_action",
         ]  # fmt: skip
 
-    def test_every_metric_that_the_page_on_monitoring_names_is_in_the_reference(self):
+    def test_every_metric_that_the_document_on_monitoring_names_is_in_the_reference(self):
         named = set(
             re.findall(r"`((?:email|ses_worker|process_message|message_from)\w+)`", MONITORING)
         )

@@ -3,11 +3,11 @@
 import re
 
 import click
-from support.documents import page
+from support.documents import text_of
 
 from worker.cli import main
 
-WRAPPER = page("systemd/ses-worker")
+WRAPPER = text_of("systemd/ses-worker")
 
 
 def command(*names):

@@ -13,9 +13,11 @@ from worker.consumer import Counters
 from worker.core import batch as batching
 from worker.core.dead_letter import DeadLetterMessage, Where
 from worker.core.decode import decode
-from worker.core.effects import BEFORE_ALL_OTHERS, AccountNotice, EffectKind
+from worker.core.effects import BEFORE_ALL_OTHERS
 from worker.core.errors import Unavailable
-from worker.core.model import DeadLetter, Delete, Outcome, Reason, Release
+from worker.core.messages import DeadLetter, Delete, Release
+from worker.core.model import Outcome, Reason
+from worker.core.payloads import AccountNotice, EffectKind
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.process import process
@@ -80,9 +82,9 @@ def test_an_account_event_is_recorded_whole_and_once(store, message, bodies):
         "verification": "reported",
         "verified_at": None,
     }
-    (owed,) = rows(store, outbox)
-    assert (owed["kind"], owed["lane"]) == ("account_notice", "slack")
-    assert owed["due_at"] == BEFORE_ALL_OTHERS
+    (entry,) = rows(store, outbox)
+    assert (entry["kind"], entry["lane"]) == ("account_notice", "slack")
+    assert entry["due_at"] == BEFORE_ALL_OTHERS
 
 
 def test_a_batch_may_hold_both_account_events_and_feedback(store, message, bodies):
@@ -103,7 +105,7 @@ def test_a_time_that_is_missing_or_in_the_future_is_the_time_of_receipt(store, m
     assert [row["occurred_at"] for row in rows(store, account_events)] == [mail.NOW] * 2
 
 
-def test_without_a_channel_no_effect_is_owed(store, message, bodies):
+def test_without_a_channel_no_effect_is_enqueued(store, message, bodies):
     assert outcomes(run(store, message, bodies(account_event()), policy=Policy())) == [
         Outcome.APPLIED
     ]
@@ -230,11 +232,11 @@ def test_an_outage_gives_all_of_them_back(store, message, bodies):
 def test_a_dry_run_sees_an_event_twice_as_a_duplicate(store, message, bodies):
     body = bodies(account_event())
     look = DryRun(store, NOTIFIED, signing.verifier(), Counters())
-    letters = [
+    dead_letters = [
         DeadLetterMessage(where=Where.QUARANTINE, received=message(body), reason="")
         for _ in range(2)
     ]
-    verdicts = [*look(letters), *look(letters[:1])]
+    verdicts = [*look(dead_letters), *look(dead_letters[:1])]
     assert [verdict.outcome for verdict in verdicts] == [
         Outcome.APPLIED,
         Outcome.DUPLICATE,

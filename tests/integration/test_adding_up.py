@@ -111,18 +111,18 @@ def test_figures_are_a_plain_recount_of_all_events_in_any_batches(
     with store.writing() as connection:
         for table in metadata.sorted_tables:
             connection.execute(delete(table))
-    list(import_users(store, [{"email": one, "email_key": one} for one in PEOPLE[:2]]))
+    list(import_users(store, [{"email": each, "email_key": each} for each in PEOPLE[:2]]))
     monkeypatch.setattr(adding_up, "MOST_FACTS", facts)
     policy = Policy(unknown_recipients=unknown)
-    handled, left, turn = [], [message(body, receive_count=n) for body, n in received], 0
+    handled, left, step = [], [message(body, receive_count=n) for body, n in received], 0
     left += left[::3]  # some are received again
     while left:
-        size = sizes[turn % len(sizes)]
+        size = sizes[step % len(sizes)]
         handled += process(left[:size], store, policy)
         left = left[size:]
-        if adding[turn % len(adding)]:
+        if adding[step % len(adding)]:
             add_up_some(store)
-        turn += 1
+        step += 1
     expected = Recount(handled, PEOPLE[:2]).figures
     assert figures(store) == expected
     add_up_all(store)
@@ -159,10 +159,10 @@ def test_several_workers_add_up_at_once_while_others_count(store, store_url):
             unit.facts = facts
             with store.transaction() as transaction:
                 transaction.save(unit)
-            for one, n in facts.items():
-                expected[one[4]] += n
-            seen = by_value(store, Dimension.DOMAIN, SINCE, UNTIL)
-            assert {value: counts["send"] for value, counts in seen.items()} == expected
+            for each, n in facts.items():
+                expected[each[4]] += n
+            counts_by_domain = by_value(store, Dimension.DOMAIN, SINCE, UNTIL)
+            assert {value: counts["send"] for value, counts in counts_by_domain.items()} == expected
     finally:
         ended.set()
         for thread in threads:
@@ -193,8 +193,8 @@ def test_a_kill_at_any_moment_loses_nothing_and_adds_nothing_twice(store, store_
     write(store, new_counts, *({"counts": encode_facts(row)} for row in rows))
     expected = Counter()
     for row in rows:
-        for one, n in row.items():
-            expected[one[4]] += n
+        for each, n in row.items():
+            expected[each[4]] += n
     kills = 0
     for attempt in range(12):
         process_ = subprocess.Popen(
@@ -222,7 +222,7 @@ def test_a_row_that_no_program_of_ours_wrote_is_left_out(store):
 
 
 class TestLargest:
-    def test_a_domain_that_spends_the_budget_is_kept_before_one_that_does_not(self):
+    def test_a_domain_that_spends_the_budget_is_kept_before_others(self):
         small, others = largest(
             [("send", "large.example", 300), ("send", "bad.example", 9), ("hard_bounce", "bad.example", 9),
              ("send", "angry.example", 1), ("complaint", "angry.example", 1)], 2,
@@ -258,7 +258,7 @@ class TestLargest:
         assert found[SIMULATOR] == {"hard_bounce": 1}
         assert len(found) == MOST_VALUES + 2
 
-    def test_one_that_is_not_over_is_left_alone(self, store):
+    def test_an_hour_that_is_not_over_is_left_alone(self, store):
         write(store, new_counts, {"counts": encode_facts({fact(n): 1 for n in range(300)})})
         add_up_all(store)
         assert trim_what_is_over(store, datetime(2026, 11, 20, 9, 30, tzinfo=UTC)) == 0
@@ -355,11 +355,11 @@ class TestTheKeeper:
         keeper = FiguresKeeper(store, health)
         ask = store.ask
 
-        def away(*_, **__):
+        def unavailable(*_, **__):
             raise Unavailable("away")
 
         with capture_logs() as lines:
-            monkeypatch.setattr(store, "ask", away)
+            monkeypatch.setattr(store, "ask", unavailable)
             keeper.look(lambda _: False)
             keeper.look(lambda _: False)
             assert [problem.what for problem in health.problems] == ["figures"]

@@ -49,9 +49,10 @@ def grown(store, message):
     return store
 
 
-@pytest.mark.parametrize("few", [500, 0])
-def test_verdicts_on_many_are_those_on_each(grown, monkeypatch, few):
+@pytest.mark.parametrize(("few", "in_a_statement"), [(500, 20_000), (0, 7)])
+def test_verdicts_on_many_are_those_on_each(grown, monkeypatch, few, in_a_statement):
     monkeypatch.setattr(bulk_answers, "FEW", few)
+    monkeypatch.setattr(bulk_answers, "_IN_A_STATEMENT", in_a_statement)
     people = [
         *PEOPLE,
         *PEOPLE[:3],
@@ -100,7 +101,9 @@ def test_in_sqlite_few_are_looked_up_and_many_read_the_index_once_and_never_the_
     assert [step.rpartition(" ")[2] for step in found] == scans, steps
 
 
-def test_in_postgresql_they_are_found_by_indexes(postgresql_url, monkeypatch):
+def test_in_postgresql_each_is_found_by_indexes_in_statements_of_bounded_size(
+    postgresql_url, monkeypatch
+):
     from worker.store import ensure_schema, open_store
 
     store = open_store(postgresql_url)
@@ -124,9 +127,14 @@ def test_in_postgresql_they_are_found_by_indexes(postgresql_url, monkeypatch):
     monkeypatch.setattr(
         store, "ask", lambda query, **v: (statements.append((query, v)), answer(query, **v))[1]
     )
-    keys = [f"{n}@b.c" for n in range(1, 200)]
+    monkeypatch.setattr(bulk_answers, "_IN_A_STATEMENT", 8_000)
+    keys = [f"{n}@b.c" for n in range(1, 10_001)]
     assert all(verdict.is_known for verdict in verdicts_on(store, keys).values())
-    plans = [json.dumps(answer(f"EXPLAIN {query}", **values)) for query, values in statements]
-    assert len(plans) == 4
-    assert not any("Seq Scan on events" in plan for plan in plans)
+    sizes = [len(values["keys"]) for _, values in statements if values]
+    assert sizes == [8_000, 2_000]
+    assert len(statements) == 3, "the key of those who were forgotten is another"
+    for query, values in statements:
+        plan = json.dumps(answer(f"EXPLAIN {query}", **values))
+        assert "Seq Scan on events" not in plan
+        assert "Seq Scan on users" not in plan
     store.close()

@@ -131,7 +131,7 @@ class TestFetching:
         with pytest.raises(Failed, match="cannot be reached"):
             obtain(ORIGIN, URL)
 
-    def test_a_server_that_cannot_prove_its_name_is_not_asked(
+    def test_a_server_that_cannot_prove_its_name_gets_no_request(
         self, authority, tmp_path, monkeypatch
     ):
         with SigningHost(tmp_path, authority, name="sns.us-east-1.amazonaws.com") as host:
@@ -143,7 +143,9 @@ class TestFetching:
 
 
 @pytest.mark.parametrize("days", [-40, 40])
-def test_dates_are_judged_by_sqss_clock_where_this_one_is_wrong(host, authority, monkeypatch, days):
+def test_dates_are_judged_by_sqss_clock_where_our_clock_is_wrong(
+    host, authority, monkeypatch, days
+):
     # The certificate is valid for 30 days around now, and that of its host for longer.
     host.files[PATH] = authority.issue(begins=-30 * DAY, ends=30 * DAY)
     wrong = datetime.now(UTC) + days * DAY
@@ -267,7 +269,7 @@ class TestChains:
             "http://evilamazontrust.com/a.cer",
         ],
     )  # fmt: skip
-    def test_no_other_place_is_asked_for_it(self, authority, place):
+    def test_it_is_requested_from_no_other_place(self, authority, place):
         between = Authority("Between", 104, authority)
         with pytest.raises(Failed, match="chain"):
             check(between.issue(issuer_at=place), authority)
@@ -385,7 +387,7 @@ class TestKeeping:
         assert world.key(URL.replace("0123456789abcdef", "ff" * 8))
 
     @pytest.mark.parametrize("error", [NotServed("403"), Wrong("ended"), Failed("away")])
-    def test_a_known_certificate_that_is_not_served_any_more_is_asked_for_now_and_then(
+    def test_a_known_certificate_that_is_not_served_any_more_is_requested_now_and_then(
         self, world, error
     ):
         first = world.key()

@@ -21,8 +21,9 @@ from worker.app.current import Current
 from worker.app.reload import reload
 from worker.commands.check.channels import check_channels
 from worker.core.effects import Blocked, Effect, Lane, Sent
-from worker.core.model import DeadLetter, Reason
-from worker.core.outbox import entries_for_dead_letters
+from worker.core.messages import DeadLetter
+from worker.core.model import Reason
+from worker.core.outbox.others import entries_for_dead_letters
 from worker.core.rate_limit import RateLimit
 from worker.notifiers import registry
 from worker.notifiers.channel import ChannelType
@@ -263,7 +264,7 @@ def test_each_channel_gets_the_notices_about_dead_letters(message, settings):
     assert entries_for_dead_letters([dead], ()) == []
 
 
-def test_a_notice_keeps_its_message_for_as_many_notices_as_with_one_channel(settings):
+def test_a_notice_keeps_its_message_for_as_many_notices_as_with_a_single_channel(settings):
     without = settings.model_copy(update={"toy": ToySettings()})
     assert settings.as_policy().notices_with_json == 2 * without.as_policy().notices_with_json
 

@@ -77,13 +77,13 @@ def test_a_healthy_rule_is_all_that_a_queue_needs(bridge, look):
     assert look(eventbridge=True) == []
 
 
-def test_it_is_said_what_auto_means(bridge, every):
+def test_the_finding_explains_what_auto_means(bridge, every):
     (message,) = messages(every(), "eventbridge")
     assert "the rule feedback sends to the queue" in message
     assert "eventbridge.accept is auto: events are accepted" in message
 
 
-def test_without_a_rule_it_is_said_too_and_nothing_is_wrong(wiring, every, look):
+def test_without_a_rule_the_finding_explains_it_too_and_nothing_is_wrong(wiring, every, look):
     (message,) = messages(every(), "eventbridge")
     assert message == (
         "no rule sends to the queue; eventbridge.accept is auto: events are accepted"
@@ -190,7 +190,7 @@ class TestBroken:
         found = only(look(SES_WORKER_EVENTBRIDGE__ACCOUNTS=accounts), "eventbridge")
         assert f"eventbridge.accounts does not list {ACCOUNT}" in found.message
 
-    def test_no_rule_where_one_is_expected(self, wiring, look):
+    def test_no_rule_where_a_rule_is_expected(self, wiring, look):
         found = only(look(eventbridge=True), "eventbridge")
         assert "no rule of the default event bus sends to feedback" in found.message
         assert found.fix == PROVISION
@@ -283,7 +283,7 @@ def test_a_key_must_let_eventbridge_use_it_and_not_sns(bridge, look):
 
 
 class TestPermissions:
-    def test_missing_permissions_are_said_and_not_wrong(self, bridge, proxy, look):
+    def test_missing_permissions_are_skipped_and_not_wrong(self, bridge, proxy, look):
         proxy.denied |= {"events:ListRuleNamesByTarget"}
         assert look() == [], "the policy names the rule"
         proxy.denied |= {"events:DescribeRule"}
@@ -301,9 +301,7 @@ class TestPermissions:
         assert "events:ListRuleNamesByTarget is not permitted" in found.message
 
 
-def test_a_stand_in_for_aws_without_eventbridge_is_asked_for_nothing_else(
-    wiring, proxy, every, look
-):
+def test_a_stand_in_for_aws_without_eventbridge_gets_no_other_request(wiring, proxy, every, look):
     refusal = Refusal(400, "UnknownOperationException", "not implemented")
     proxy.unsupported["events:ListRuleNamesByTarget"] = refusal
     assert messages(every(), "eventbridge") == []
@@ -311,7 +309,7 @@ def test_a_stand_in_for_aws_without_eventbridge_is_asked_for_nothing_else(
     assert "does not support ListRuleNamesByTarget" in found.message
 
 
-def test_a_rule_that_sends_to_the_topic_is_seen_and_must_be_admitted_there(wiring, proxy, look):
+def test_a_rule_that_sends_to_the_topic_is_found_and_must_be_admitted_there(wiring, proxy, look):
     wiring.put_rule()
     wiring.events.put_targets(Rule="feedback", Targets=[{"Id": "topic", "Arn": TOPIC}])
     found = only(look(), "topic")

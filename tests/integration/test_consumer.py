@@ -17,7 +17,8 @@ from worker.consumer.leases import Leases
 from worker.consumer.polling import GATHERED
 from worker.consumer.refusal import Refusal
 from worker.core.errors import Unavailable
-from worker.core.model import Delete, Handled, Outcome, Received
+from worker.core.messages import Delete, Handled, Received
+from worker.core.model import Outcome
 from worker.observability.health import Health
 from worker.sqs.byte_budget import ByteBudget
 from worker.timing import clock
@@ -133,7 +134,7 @@ class Once(Queue):
 
 
 class TestMemory:
-    def test_nothing_is_kept_of_the_last_receive_while_the_next_one_waits(self):
+    def test_nothing_is_kept_of_the_last_receive_while_the_next_waits(self):
         """The long poll of an idle poller lasts for 20 s."""
         body = Body("x" * 1_000_000)
         kept = weakref.ref(body)
@@ -149,7 +150,7 @@ class TestMemory:
         consumer.finish()
         assert gone
 
-    def test_after_large_messages_fewer_are_asked_for_and_none_is_gathered(self):
+    def test_after_large_messages_fewer_are_requested_and_none_is_gathered(self):
         messages = [message(number, "x" * 2_000_000) for number in range(25)]
         queue = Once(*messages)
         held = []

@@ -9,7 +9,8 @@ from support import mail
 from support.counting import event
 
 from worker.core.counting import FACTS_IN_A_ROW, Dimension
-from worker.core.model import DeadLetter, Delete, Outcome
+from worker.core.messages import DeadLetter, Delete
+from worker.core.model import Outcome
 from worker.core.policy import Policy, UnknownRecipients
 from worker.process import process
 from worker.store.adding_up import add_up_some
@@ -109,7 +110,7 @@ def test_a_commit_writes_a_single_row_whatever_it_counts(store, message):
 
 
 def test_a_batch_that_cannot_be_committed_is_not_deleted(store, message):
-    class Away:
+    class UnavailableStore:
         def transaction(self):
             from worker.core.errors import Unavailable
 
@@ -118,7 +119,7 @@ def test_a_batch_that_cannot_be_committed_is_not_deleted(store, message):
         def probe(self):
             self.transaction()
 
-    (handled,) = process([message(event("Send", "a@b.c"))], Away(), Policy())
+    (handled,) = process([message(event("Send", "a@b.c"))], UnavailableStore(), Policy())
     assert not isinstance(handled.disposition, Delete)
     assert handled.met_an_outage
 
@@ -135,7 +136,7 @@ def test_receives_above_the_first_are_counted_beside(store, message):
     assert everything(store) == {"send": 2, "received_again": 2}
 
 
-def test_a_repeated_bounce_is_told_from_a_new_one_and_a_duplicate_is_none(store, message):
+def test_a_repeated_bounce_is_told_from_a_new_bounce_and_a_duplicate_is_none(store, message):
     list(import_users(store, [{"email": "jane@example.com", "email_key": "jane@example.com"}]))
     first = mail.bounce("jane@example.com")
     run(store, message, first)

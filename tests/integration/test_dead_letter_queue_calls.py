@@ -9,7 +9,8 @@ from support.scripted import Scripted, answer
 
 from simulators.sqs import SqsSimulator
 from worker.core.dead_letter import dead_letter_from_queue
-from worker.core.model import DeadLetter, Reason
+from worker.core.messages import DeadLetter
+from worker.core.model import Reason
 from worker.sqs.dead_letter_queue import DeadLetterQueue, Move, SourceQueue
 from worker.sqs.queue import NoSuchQueue, Queue
 from worker.sqs.queue.setting_aside import entries_that_fit
@@ -202,12 +203,12 @@ def test_a_dead_letter_is_there_if_sqs_gives_it_an_id_and_does_not_call_it_faile
     monkeypatch, message
 ):
     """boto3 takes any of these answers; a message that is then deleted would be lost."""
-    said = {
+    response = {
         "Successful": [{"Id": "0", "MessageId": "a"}, {"Id": "1"}, {"Id": "2", "MessageId": "c"}],
         "Failed": [{"Id": "2", "Code": "InternalError", "SenderFault": False}],
     }
     dead_letters = [(message("nonsense"), DeadLetter(Reason.NOT_JSON)) for _ in range(4)]
-    with Scripted(answer(said), answer({})) as server:
+    with Scripted(answer(response), answer({})) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
         queue = Queue(f"{URL}-source", region="eu-west-1", dead_letter_url=URL)
         assert queue.send_dead_letters(dead_letters) == [dead_letters[0][0]]

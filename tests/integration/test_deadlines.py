@@ -17,7 +17,8 @@ from worker.aws import clients as aws
 from worker.cli import live
 from worker.core.effects import Later
 from worker.core.errors import Unavailable
-from worker.core.model import DeadLetter, Reason
+from worker.core.messages import DeadLetter
+from worker.core.model import Reason
 from worker.notifiers.slack.blocks import Post
 from worker.notifiers.slack.client import SlackClient
 from worker.sqs.client.connection import Connection
@@ -234,7 +235,7 @@ class TestCredentials:
             assert time.monotonic() - began < 4
             assert server.requests == 1
 
-    def test_sts_that_drips_is_given_up_and_asked_once(self, monkeypatch, tmp_path):
+    def test_sts_that_drips_is_given_up_and_called_once(self, monkeypatch, tmp_path):
         (tmp_path / "token").write_text("token")
         with Dripping("a body that never ends") as server:
             for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -303,13 +304,13 @@ class TestPostgresql:
         ):
             sessions.connect(f"postgresql://{server.host}:{server.port}/app")
 
-    def test_several_addresses_take_no_longer_than_one(self):
+    def test_several_addresses_take_no_longer_than_a_single_address(self):
         with Dripping("nothing at all", every=60) as server, in_time():
             hosts = ",".join([f"{server.host}:{server.port}"] * 5)
             with pytest.raises(psycopg.OperationalError, match="no answer"):
                 sessions.connect(f"postgresql://{hosts}/app")
 
-    def test_a_name_that_nobody_tells_is_given_up(self, no_names):
+    def test_a_name_that_is_not_resolved_is_given_up(self, no_names):
         with in_time(), pytest.raises(psycopg.OperationalError, match="no answer"):
             sessions.connect("postgresql://far.example/app")
 

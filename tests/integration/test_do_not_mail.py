@@ -274,9 +274,7 @@ def written(store, user):
         ),
     ],
 )
-def test_a_user_is_judged_by_the_record_alone_whatever_the_events_say(
-    store, message, record, expected
-):
+def test_a_user_is_judged_by_the_record_alone_whatever_the_events(store, message, record, expected):
     taken_in(store, message, [(NOW, mail.complaint(JANE)), (NOW, bounce(JANE))], Policy())
     assert listed(store, JANE) == {JANE: ("auto_block_spam", None)}
     written(store, replace(User(email="Jane@example.com", email_key=JANE), **record))
@@ -341,7 +339,7 @@ def test_a_policy_is_written_when_it_has_changed_and_returned_as_it_was(store):
         assert dict(connection.exec_driver_sql("SELECT * FROM policy").all()) == second
 
 
-def test_two_workers_that_write_their_policies_at_once_leave_one_of_them(postgresql_url):
+def test_two_workers_that_write_their_policies_at_once_leave_either_policy(postgresql_url):
     from concurrent.futures import ThreadPoolExecutor
 
     from worker.store import ensure_schema, open_store
@@ -360,7 +358,7 @@ def test_two_workers_that_write_their_policies_at_once_leave_one_of_them(postgre
         store.close()
 
 
-def test_a_sqlite_file_is_searched_by_its_indexes_for_one_address(tmp_path):
+def test_a_sqlite_file_is_searched_by_its_indexes_for_an_address(tmp_path):
     from worker.store import ensure_schema, open_store
 
     ensure_schema(open_store(f"sqlite:///{tmp_path / 'worker.db'}"), migrate=True)
@@ -373,7 +371,7 @@ def test_a_sqlite_file_is_searched_by_its_indexes_for_one_address(tmp_path):
     assert not [step for step in steps if step.startswith(("SCAN events", "SCAN users"))], steps
 
 
-def test_postgresql_is_searched_by_its_indexes_for_one_address(postgresql_url):
+def test_postgresql_is_searched_by_its_indexes_for_an_address(postgresql_url):
     from worker.store import ensure_schema, open_store
 
     store = open_store(postgresql_url)
@@ -417,8 +415,8 @@ def test_a_role_of_an_application_in_postgresql_needs_the_right_to_the_views_alo
     store = open_store(postgresql_url)
     ensure_schema(store, migrate=True)
     store.close()
-    page = (Path(__file__).parents[2] / "docs" / "database.md").read_text()
-    (grant,) = re.findall(r"`(GRANT SELECT ON .*) TO app`", page)
+    document = (Path(__file__).parents[2] / "docs" / "database.md").read_text()
+    (grant,) = re.findall(r"`(GRANT SELECT ON .*) TO app`", document)
     role = f"app_{os.getpid()}_{time.time_ns()}"  # roles are the whole server's
     with psycopg.connect(postgresql_url, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {role}")

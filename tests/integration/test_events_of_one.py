@@ -11,6 +11,7 @@ from worker.store import ensure_schema, migrate, open_store
 from worker.store.history import history_of
 from worker.store.revision import HEAD
 from worker.store.schema import events, metadata
+from worker.store.tombstones import KEY_ID
 
 BUCKET = 2048
 FRAME = 24 + 4096
@@ -108,6 +109,7 @@ def test_a_query_for_a_single_address_scans_no_table(path, database):
         plan = [
             step
             for statement, values in requested
+            if statement != KEY_ID  # of which one row is read
             for (*_, step) in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
         ]
     assert "SEARCH events USING COVERING INDEX events_bucket (<expr>=? AND recipient=?)" in plan, (

@@ -101,13 +101,13 @@ def test_a_sqlite_file_is_checkpointed_while_an_export_waits_for_its_reader(tmp_
     store = open_store(f"sqlite:///{tmp_path / 'worker.db'}")
     ensure_schema(store, migrate=True)
     add(store, [row(n, BEGINNING) for n in range(20)])
-    reading = exported_events(store, EventFilter())
-    next(reading)
+    export = exported_events(store, EventFilter())
+    next(export)
     add(store, [row(99, BEGINNING)])
     with closing(sqlite3.connect(tmp_path / "worker.db")) as connection:
         busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     assert busy == 0
-    assert len(list(reading)) == 20
+    assert len(list(export)) == 20
     store.close()
 
 
@@ -150,7 +150,7 @@ def test_the_last_week_is_found_by_the_index_of_times(store, store_url, heard):
     assert not [step for step in steps if "Seq Scan on events" in step or step.startswith("SCAN")]
 
 
-def test_in_sqlite_events_of_one_address_are_found_by_their_index(tmp_path, heard):
+def test_in_sqlite_events_of_an_address_are_found_by_their_index(tmp_path, heard):
     url = f"sqlite:///{tmp_path / 'worker.db'}"
     store = open_store(url)
     ensure_schema(store, migrate=True)

@@ -136,7 +136,7 @@ def test_only_regular_files_are_judged(look, folder, kind):
     assert "AWS's" not in finding.message
 
 
-def test_a_database_that_everybody_may_read_is_told(look):
+def test_a_database_that_everybody_may_read_is_reported(look):
     look.database.chmod(0o644)
     (finding,) = look()
     assert finding.status == "note"

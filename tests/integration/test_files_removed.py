@@ -152,13 +152,13 @@ def replaced(file):
         copy.replace(file)
 
 
-def moved_away_and_back(file):
+def renamed_and_back(file):
     unreachable = file.with_name("away")
     file.rename(unreachable)
     unreachable.rename(file)
 
 
-def moved_away(file):
+def renamed(file):
     file.rename(file.with_name("away"))
 
 
@@ -208,7 +208,7 @@ def play(path, store, another):
 
 
 @pytest.mark.parametrize("joined", ["before", "after"])
-@pytest.mark.parametrize("how", [removed, replaced, moved_away_and_back])
+@pytest.mark.parametrize("how", [removed, replaced, renamed_and_back])
 @pytest.mark.parametrize("suffixes", FILES, ids="".join)
 def test_between_two_commits_it_costs_none(play, suffixes, how, joined):
     """The other process has the files open already, or starts afterwards."""
@@ -594,7 +594,7 @@ class TestAWalThatIsRemovedWhileTheDatabaseIsClosed:
         closed.store.close()
         assert in_file(closed.path) == {"ours-0", "ours-1"}
 
-    @pytest.mark.parametrize("how", [replaced, moved_away_and_back])
+    @pytest.mark.parametrize("how", [replaced, renamed_and_back])
     def test_is_no_loss_where_it_is_back(self, closed, how):
         closed.tamper(how, ("-wal",))
         with capture_logs() as log:
@@ -675,7 +675,7 @@ class TestAWalThatIsRemovedWhileTheDatabaseIsClosed:
         monkeypatch.setattr("worker.store.sqlite.kept_wal.READERS_SECONDS", 0.1)
         with closed.store.reading() as connection:
             connection.execute(select(users.c.id)).all()
-            closed.tamper(moved_away, ("-wal",))
+            closed.tamper(renamed, ("-wal",))
             assert "this process reads the database" in str(closed.ours("ours-1"))
             closed.tamper(moved_back, ("-wal",))
         assert closed.ours("ours-1") is None

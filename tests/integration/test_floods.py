@@ -13,7 +13,8 @@ from worker.core.decode import decode, feedback_in, parts_of
 from worker.core.errors import Unavailable
 from worker.core.floods import NOT_KEPT, Floods
 from worker.core.limits import LONGEST_ADDRESS, MOST_FLOODED, MOST_IN_DETAIL
-from worker.core.model import Action, Delete, Outcome
+from worker.core.messages import Delete
+from worker.core.model import Action, Outcome
 from worker.core.policy import Policy
 from worker.process import process
 from worker.store.on_record import folded
@@ -148,7 +149,7 @@ def test_what_could_not_be_committed_is_not_counted(store, message):
     assert in_detail(store) == (FEW, FEW)
 
 
-def test_notices_lose_the_texts_as_well(store, run):
+def test_notices_lose_the_texts_too(store, run):
     from worker.core.effects import Lane
 
     lane = Lane("slack")
@@ -164,8 +165,8 @@ def test_notices_lose_the_texts_as_well(store, run):
 def test_it_is_logged_once_with_the_domain_alone(run):
     with capture_logs() as logged:
         run(flood(3 * MOST_IN_DETAIL))
-    told = [line for line in logged if line["event"] == "events.flooded"]
-    assert [(line["domain"], line["kept"]) for line in told] == [("example.com", MOST_IN_DETAIL)]
+    floods = [line for line in logged if line["event"] == "events.flooded"]
+    assert [(line["domain"], line["kept"]) for line in floods] == [("example.com", MOST_IN_DETAIL)]
 
 
 def test_many_addresses_take_bounded_memory_and_hide_no_flood(store, message):

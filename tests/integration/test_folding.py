@@ -123,6 +123,6 @@ def test_a_fold_equals_live_processing_whatever_came_and_in_whatever_order(
     found = folded(store, policy)
     assert found == {key: expected[key] for key in found}
     bars = [name for name in FEEDBACK_COLUMNS if name != "last_delivery"]
-    blank = User(email="", email_key="")
+    empty = User(email="", email_key="")
     for key in expected.keys() - found.keys():
-        assert [expected[key][name] for name in bars] == [getattr(blank, name) for name in bars]
+        assert [expected[key][name] for name in bars] == [getattr(empty, name) for name in bars]

@@ -10,10 +10,12 @@ from sqlalchemy import select
 from support import mail
 
 from worker.core.address import parse_address
-from worker.core.effects import Lane, Removal
+from worker.core.effects import Lane
 from worker.core.errors import Misconfigured
-from worker.core.model import Delete, Outcome
-from worker.core.outbox import entry_for_asked_removal
+from worker.core.messages import Delete
+from worker.core.model import Outcome
+from worker.core.outbox.others import entry_for_requested_removal
+from worker.core.payloads import Removal
 from worker.core.policy import Policy, UnknownRecipients
 from worker.core.privacy import PrivacyKey
 from worker.core.rate_limit import RateLimit
@@ -42,8 +44,10 @@ def rows(store, table):
 
 
 def forget(store, *keys, also_unblock=False, key=KEY):
-    asked = Forgetting(keys=list(keys), privacy_key=key, policy=POLICY, also_unblock=also_unblock)
-    leave_tombstones(store, asked)
+    forgetting = Forgetting(
+        keys=list(keys), privacy_key=key, policy=POLICY, also_unblock=also_unblock
+    )
+    leave_tombstones(store, forgetting)
     return list(
         traces(store, list(keys), changing=True, redact_message=lambda *_: {}, watch=lambda _: None)
     )
@@ -104,9 +108,9 @@ def test_the_other_four_of_a_notice_lose_nothing(store, message):
     (before,) = rows(store, outbox)
     assert {trace.fate for trace in forget(store, JANE)} == {Fate.REDACTED}
     (after,) = rows(store, outbox)
-    told = json.loads(before["payload"])["recipients"]
+    recipients = json.loads(before["payload"])["recipients"]
     assert json.loads(after["payload"])["recipients"] == [
-        each for each in told if each["reported"] != JANE
+        each for each in recipients if each["reported"] != JANE
     ]
     assert json.loads(after["summary"])["domains"] == {
         "example.com": 2, "example.org": 1, "example.net": 1,
@@ -121,8 +125,8 @@ def test_the_other_four_of_a_notice_lose_nothing(store, message):
 def test_an_address_that_ses_reports_in_encoded_words_goes_from_notices(store, message, local):
     """SES mails to local parts that are not ASCII only if they are spelled so."""
     run(store, message, mail.bounce(f"{local}@example.com", BOB))
-    said = mail.recipient(BOB, diagnosticCode=f"550 <{local}@example.com> is gone")
-    run(store, message, mail.bounce(said))
+    recipient = mail.recipient(BOB, diagnosticCode=f"550 <{local}@example.com> is gone")
+    run(store, message, mail.bounce(recipient))
     assert names(store, "jürgen@example.com").keys() == {"events", "outbox"}
     forget(store, "jürgen@example.com")
     assert not names(store, "jürgen@example.com")
@@ -187,8 +191,8 @@ def test_a_person_to_whom_the_mail_went_is_not_in_the_notice_about_others(store,
 def test_texts_of_later_events_of_others_do_not_bring_the_person_back(store, message, policy):
     """She is no recipient there: a header names her, or the answer of a mail server does."""
     forget(store, JANE)
-    said = f"smtp; 550 5.1.1 <Jane@Example.com>: forwarded, x={JANE}."
-    body = json.loads(mail.bounce(mail.recipient(BOB, diagnosticCode=said)))
+    diagnostic = f"smtp; 550 5.1.1 <Jane@Example.com>: forwarded, x={JANE}."
+    body = json.loads(mail.bounce(mail.recipient(BOB, diagnosticCode=diagnostic)))
     body["mail"]["headers"] = [{"name": "Cc", "value": f'"Doe, Jane" <{JANE}>, ann@example.com'}]
     body["mail"]["commonHeaders"] = {"cc": [f"Jane Doe <{JANE}>", "ann@example.com"]}
     assert outcomes(run(store, message, json.dumps(body), policy=policy)) == [Outcome.APPLIED]
@@ -237,8 +241,8 @@ def test_a_block_that_is_dropped_is_not_set_again_by_the_same_complaint(store, m
 
 
 def test_events_of_others_that_name_the_person_have_the_address_masked(store, message):
-    said = f"550 mail for {JANE} was forwarded here, not for mary.{JANE}"
-    run(store, message, mail.bounce({"emailAddress": BOB, "diagnosticCode": said}))
+    diagnostic = f"550 mail for {JANE} was forwarded here, not for mary.{JANE}"
+    run(store, message, mail.bounce({"emailAddress": BOB, "diagnosticCode": diagnostic}))
     forget(store, JANE)
     assert not names(store, JANE)
     (event,) = rows(store, events)
@@ -248,21 +252,21 @@ def test_events_of_others_that_name_the_person_have_the_address_masked(store, me
 
 
 @pytest.mark.parametrize(
-    ("key", "said"), [(None, "privacy.key is not set"), (OTHER_KEY, "privacy.key has changed")]
+    ("key", "error"), [(None, "privacy.key is not set"), (OTHER_KEY, "privacy.key has changed")]
 )
-def test_without_the_key_nobody_is_recognised_and_nothing_is_decided(store, message, key, said):
+def test_without_the_key_nobody_is_recognised_and_nothing_is_decided(store, message, key, error):
     forget(store, JANE)
     policy = replace(POLICY, privacy_key=key)
     (handled,) = run(store, message, mail.bounce(BOB), policy=policy)
     assert isinstance(handled.error, Misconfigured)
-    assert said in str(handled.error)
+    assert error in str(handled.error)
     assert KEY.key_id in str(handled.error)
     assert handled.met_an_outage, "it stays in the queue"
     assert not rows(store, events)
-    with pytest.raises(Misconfigured, match=said):
+    with pytest.raises(Misconfigured, match=error):
         forgotten_among(store, [BOB], key)
     if key:
-        with pytest.raises(Misconfigured, match=said):
+        with pytest.raises(Misconfigured, match=error):
             forget(store, BOB, key=key)
 
 
@@ -285,8 +289,8 @@ def test_a_look_changes_nothing_and_counts_everything(store, message):
     add_users(store, JANE)
     run(store, message, mail.bounce(JANE), mail.complaint(JANE))
     before = {table.name: rows(store, table) for table in metadata.sorted_tables}
-    asked = Forgetting(keys=[JANE], privacy_key=KEY, policy=POLICY)
-    (found,) = look(store, asked)
+    forgetting = Forgetting(keys=[JANE], privacy_key=KEY, policy=POLICY)
+    (found,) = look(store, forgetting)
     assert found.rows == {
         "users": 1, "shadow_users": 0, "imported_users": 0, "events": 2, "removals": 0,
     }  # fmt: skip
@@ -344,7 +348,7 @@ class TestRemovalsFromTheSuppressionList:
         removal = Removal(
             reported=JANE, mailed=JANE, key=JANE, type="x", subtype=None, occurred_at=mail.NOW
         )
-        entry = entry_for_asked_removal(address, removal, name="asked", created_at=mail.NOW)
+        entry = entry_for_requested_removal(address, removal, name="asked", created_at=mail.NOW)
         Outbox(store).enqueue([entry])
         limit = RateLimit(name="asked_removals:x", per_second=100)
         return lambda: Outbox(store).claim(entry.lane, limit)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert, text
 from support import mail
-from support.documents import blocks, page
+from support.documents import blocks, text_of
 
 from worker.core.address import parse_address
 from worker.core.policy import Policy
@@ -22,7 +22,7 @@ from worker.store.users import import_users, remove_users
 KEY = PrivacyKey("3f1c0b7d9e2a4c5b8d6f7e8091a2b3c4")
 POLICY = Policy(privacy_key=KEY)
 JANE, BOB = "jane@example.com", "bob@example.com"
-SIGN_UP = blocks(page("docs/connect.md"), "sql")[2].partition("\n\n")[0]
+SIGN_UP = blocks(text_of("docs/connect.md"), "sql")[2].partition("\n\n")[0]
 """The statement by which an application adds a person."""
 
 
@@ -42,9 +42,9 @@ def complain(store, message, at):
 
 def answers(store):
     """What all say: the one answer, and that for many at once."""
-    one = verdict_on(store, JANE, KEY)
-    assert verdicts_on(store, [JANE, BOB], KEY)[JANE] == one
-    return one
+    alone = verdict_on(store, JANE, KEY)
+    assert verdicts_on(store, [JANE, BOB], KEY)[JANE] == alone
+    return alone
 
 
 def lift(store):

@@ -11,7 +11,8 @@ from support.waiting import wait_until
 from worker.consumer import Callbacks, Consumer, Plan, hand_over
 from worker.consumer.hand_over import MOST_WAITING, MOST_WAITING_BYTES, HandOver
 from worker.consumer.leases import Leases
-from worker.core.model import DeadLetter, Delete, Handled, Outcome, Reason, Received
+from worker.core.messages import DeadLetter, Delete, Handled, Received
+from worker.core.model import Outcome, Reason
 from worker.observability.health import Health
 from worker.sqs.byte_budget import ByteBudget
 from worker.timing import clock

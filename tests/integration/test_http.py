@@ -177,7 +177,8 @@ class TestUntrustedClients:
             client.sendall(b"GET /readyz HTTP/1.1\r\nx: ")
             client.sendall(b"y" * LARGEST_REQUEST_HEAD_BYTES)
             with suppress(ConnectionResetError):  # it is not read to its end
-                assert output(client).startswith(b"HTTP/1.1 431")
+                # Nothing: what was not read yet ended the connection before the answer came.
+                assert output(client)[:12] in {b"HTTP/1.1 431", b""}
 
     @pytest.mark.parametrize("path", ["/metrics", "/readyz", "/nowhere"])
     def test_a_head_is_answered_without_a_body(self, port, path):

@@ -41,7 +41,7 @@ def test_all_that_ses_says_about_the_mail_is_in_its_event(store, message):
     }
 
 
-def test_what_ses_does_not_say_is_empty(store, message):
+def test_what_ses_does_not_report_is_empty(store, message):
     process([message(mail.complaint("jane@example.com"))], store, Policy())
     with store.reading() as connection:
         row = connection.execute(select(events)).mappings().one()

@@ -12,7 +12,8 @@ from support.counting import event
 from support.lanes import SLACK
 
 from worker.core.errors import Locked, Unavailable
-from worker.core.model import Delete, Outcome, Release
+from worker.core.messages import Delete, Release
+from worker.core.model import Outcome
 from worker.core.policy import Policy, UnknownRecipients
 from worker.observability.metrics import Metrics
 from worker.observability.telemetry import Telemetry
@@ -99,7 +100,7 @@ def test_it_comes_again_later_each_time_and_is_never_given_up(database, bounces,
     assert seconds[50] <= 6 * 3600
 
 
-def test_there_is_one_wait_and_then_none_to_speak_of(database, bounces, application):
+def test_there_is_a_single_wait_and_then_none_to_speak_of(database, bounces, application):
     """Whether one user is locked, or all of them one after the other."""
     for each in PEOPLE:
         hold(application, each)
@@ -210,7 +211,7 @@ def test_a_table_that_is_locked_for_some_seconds_costs_nothing(database, bounces
     assert {result.disposition for result in handled} == {APPLIED}
 
 
-def test_one_line_tells_of_the_domain_and_of_no_address(database, bounces, application):
+def test_a_single_line_names_the_domain_and_no_address(database, bounces, application):
     from structlog.testing import capture_logs
 
     for each in PEOPLE[:5]:
@@ -223,9 +224,7 @@ def test_one_line_tells_of_the_domain_and_of_no_address(database, bounces, appli
     assert not any(each.partition("@")[0] in str(lines) for each in PEOPLE[:5])
 
 
-def test_what_was_written_before_users_were_asked_for_is_not_thrown_away(
-    database, application, message
-):
+def test_what_was_written_before_users_were_read_is_not_lost(database, application, message):
     hold(application, HELD)
     with pytest.raises(Locked), database.transaction() as transaction:
         transaction.touch()
@@ -245,7 +244,7 @@ class TestOthersWhoWait:
         with pytest.raises(Unavailable, match="another session holds rows or a table"):
             list(import_users(database, rows))
 
-    def test_a_row_of_limits_that_is_locked_is_the_lanes_trouble(
+    def test_a_row_of_limits_that_is_locked_is_a_problem_of_the_lane(
         self, database, bounces, application, monkeypatch
     ):
         from worker.core.rate_limit import RateLimit
@@ -262,9 +261,7 @@ class TestOthersWhoWait:
         assert {result.disposition for result in handled} == {APPLIED}
 
 
-def test_a_list_that_tells_of_a_delivery_to_a_locked_user_waits_whole(
-    database, message, application
-):
+def test_a_list_with_a_delivery_to_a_locked_user_waits_whole(database, message, application):
     """Neither is the delivery lost, nor is anything else of the message counted twice."""
     policy = Policy(track_deliveries=True)
     body = mail.in_records_of_sqs(event("Send", HELD), event("Delivery", HELD))

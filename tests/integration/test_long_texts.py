@@ -8,7 +8,8 @@ from support import mail
 from support.lanes import SLACK
 
 from worker.core.decode import decode
-from worker.core.model import Delete, Outcome
+from worker.core.messages import Delete
+from worker.core.model import Outcome
 from worker.core.policy import Policy, UnknownRecipients
 from worker.process import process
 from worker.store.adding_up import add_up_some

@@ -10,8 +10,8 @@ from support.mail import NOW
 
 from worker.app.effects import suppression_rate_limit
 from worker.core.decode import decode
-from worker.core.effects import Removal, RemovalOutcome
 from worker.core.patterns import Patterns
+from worker.core.payloads import Removal, RemovalOutcome
 from worker.core.policy import Policy
 from worker.core.rate_limit import LONGEST_PAUSE_SECONDS, RateLimit
 from worker.core.unit_of_work import UnitOfWork
@@ -174,7 +174,7 @@ def block(store, message):
     return database
 
 
-def test_effects_that_are_freed_say_no_longer_why_they_were_parked(store, message):
+def test_effects_that_are_freed_lose_the_reason_why_they_were_parked(store, message):
     database = block(store, message)
     database.look_again(CHANNEL)
     assert database.delivered(database.claim(SLACK, CHANNEL))
@@ -205,7 +205,7 @@ def test_why_separates_what_a_single_mail_caused_for_each(store, message):
     assert sorted(kinds) == ["bounce_notice", "removal"]
 
 
-def test_why_goes_by_the_feedback_as_well_as_by_the_mail(store, message):
+def test_why_goes_by_the_feedback_and_by_the_mail(store, message):
     for number, policy in enumerate([Policy(), Policy(notify=(SLACK,))]):
         body = mail.bounce("jane@example.com", feedback_id=f"f-{number}", message_id="one-mail")
         other = body if number == 0 else body.replace("08:15:33", "09:15:33")

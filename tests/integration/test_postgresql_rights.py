@@ -205,7 +205,7 @@ def test_tables_in_another_schema_than_the_role_looks_into_are_found_there(admin
     assert grants_of(url) == ""
 
 
-def test_a_search_path_that_names_no_schema_is_told(admin, url):
+def test_a_search_path_that_names_no_schema_is_reported(admin, url):
     admin.execute(f"ALTER ROLE {ROLE} SET search_path = mail")
     expected = f"CREATE SCHEMA mail AUTHORIZATION {ROLE};"
     assert grants_of(url) == expected
@@ -215,7 +215,7 @@ def test_a_search_path_that_names_no_schema_is_told(admin, url):
     works(url)
 
 
-def test_a_role_that_only_reads_is_told_from_the_worker_s(admin, url, made):
+def test_a_role_that_only_reads_is_distinguished_from_the_worker_s(admin, url, made):
     do(admin, f"GRANT SELECT ON users, events, do_not_mail, ses_worker_schema TO {ROLE}")
     problem = open_store(url).access_problem()
     assert problem.message == f"the role {ROLE} may only read; the tables belong to postgres"
@@ -245,7 +245,7 @@ def test_an_owner_of_the_database_lacks_nothing(postgresql_url, made):
     assert open_store(postgresql_url).access_problem() is None
 
 
-def test_a_server_that_does_not_answer_is_not_asked_for_rights(monkeypatch):
+def test_a_server_that_does_not_answer_gets_no_query_of_rights(monkeypatch):
     store = open_store("postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(Unavailable):
         store.revision()
@@ -301,7 +301,7 @@ class TestCommands:
             (["dlq", "replay"], "DELETE ON public.quarantine"),
         ],
     )
-    def test_a_command_that_deletes_names_the_one_right_that_it_lacks(
+    def test_a_command_that_deletes_names_the_only_right_that_it_lacks(
         self, role, made, run, queue, environment, command, right
     ):
         do_all(role, NARROW)
@@ -404,7 +404,7 @@ class TestCommands:
         do(role, fix)
         assert database()["status"] == "ok"
 
-    def test_a_reader_is_not_told_to_make_tables(self, role, run, postgresql_url):
+    def test_a_reader_gets_no_advice_to_make_tables(self, role, run, postgresql_url):
         done = run("may-send", "jane@example.com")
         assert done.status == 1
         assert "This is no answer" in done.err

@@ -64,7 +64,7 @@ class TestTransactions:
     def test_it_says_who_it_is(self, setting):
         assert setting("application_name") == "ses-worker"
 
-    def test_nothing_is_left_set_for_whoever_has_the_connection_next(self, postgresql_url):
+    def test_nothing_is_left_set_for_the_next_user_of_the_connection(self, postgresql_url):
         """A pooler gives it to other clients."""
         everything = "SELECT name, setting FROM pg_settings ORDER BY name"
         with connect(postgresql_url) as session:

@@ -13,7 +13,8 @@ from sqlalchemy import text
 from support import mail
 
 from worker.core.errors import Misconfigured, Raced, Unavailable
-from worker.core.model import DeadLetter, Delete, Outcome, Reason, Release
+from worker.core.messages import DeadLetter, Delete, Release
+from worker.core.model import Outcome, Reason
 from worker.core.policy import Policy, UnknownRecipients
 from worker.process import process
 from worker.store.schema import events, users
@@ -144,7 +145,7 @@ def test_a_replay_days_later_starts_no_fresh_pause(store, message):
     assert find_user(store, "jane@example.com") == before
 
 
-def test_one_bad_recipient_hides_nobody_else(store, message):
+def test_a_bad_recipient_hides_nobody_else(store, message):
     add_users(store, "jane@example.com", "joan@example.com")
     body = mail.bounce(
         "jane@example.com", {"emailAddress": "a b"}, "unknown@example.com", "joan@example.com"
@@ -371,7 +372,7 @@ def test_the_same_message_to_two_workers_at_once_counts_once(store, store_url, m
     assert len(rows(store, events)) == 60
 
 
-def test_what_two_workers_learn_of_one_user_at_once_counts_twice(store, store_url, message):
+def test_what_two_workers_learn_of_the_same_user_at_once_counts_twice(store, store_url, message):
     """Who comes second waits before it reads the user, or would write over what the first wrote."""
     import threading
 
@@ -448,15 +449,15 @@ def test_a_message_that_breaks_for_the_first_time_comes_again_within_a_minute(st
 class Counting:
     """Stores that record each transaction, and may become unavailable."""
 
-    def __init__(self, store, away_from=None):
+    def __init__(self, store, unavailable_from=None):
         self.store = store
         self.saved = []
-        self.away_from = away_from
+        self.unavailable_from = unavailable_from
         self.probe = store.probe
 
     @contextmanager
     def transaction(self):
-        if self.away_from is not None and len(self.saved) >= self.away_from:
+        if self.unavailable_from is not None and len(self.saved) >= self.unavailable_from:
             raise Unavailable("away")
         with self.store.transaction() as inner:
             real = inner.save
@@ -492,7 +493,7 @@ class TestBoundsOfATransaction:
         assert outcomes(process(batch, database, Policy())) == ["applied"] * 5
         assert [len(decisions) for decisions in database.saved] == [2, 2, 1]
 
-    def test_one_message_that_has_more_is_written_alone(self, store, message, few):
+    def test_a_message_that_has_more_is_written_alone(self, store, message, few):
         database = Counting(store)
         wide, long = (
             mail.bounce(*mail.addresses(30)),
@@ -506,14 +507,14 @@ class TestBoundsOfATransaction:
         assert [len(decisions) for decisions in database.saved] == [1, 30, 1, 1]
 
     def test_an_outage_leaves_what_was_written_and_is_met_once(self, store, message, few):
-        database = Counting(store, away_from=1)
+        database = Counting(store, unavailable_from=1)
         batch = [message(mail.bounce(*mail.addresses(4))) for _ in range(7)]
         handled = process(batch, database, Policy())
         assert outcomes(handled) == ["applied"] * 2 + ["Release"] * 5
         assert len({id(result.error) for result in handled[2:]}) == 1
         assert all(result.met_an_outage for result in handled[2:])
 
-    def test_a_message_that_breaks_in_a_later_one_is_found(self, store, message, few):
+    def test_a_message_that_breaks_in_a_later_transaction_is_found(self, store, message, few):
         people = mail.addresses(30)
         database = Breaking(store, lambda reported: reported == people[23])
         handled = process([message(mail.bounce(person)) for person in people], database, Policy())

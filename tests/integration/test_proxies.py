@@ -48,10 +48,10 @@ def bundle(authority, tmp_path):
     return str(file)
 
 
-def slack(far, host=HOST, say=b"ok"):
+def slack(far, host=HOST, body=b"ok"):
     """Post to Slack; return what to do next."""
     far.script.clear()
-    far.script.extend([answer(say)] * 3)
+    far.script.extend([answer(body)] * 3)
     url = f"https://{host}:{far.port}/services/T0/B0/averysecretword"
     return SlackClient.by_webhook(url, sleep=lambda _: None).post(POST)
 
@@ -104,7 +104,7 @@ class TestProxies:
             assert slack(far) == Sent(result="ok")
             sqs(far, patch=monkeypatch)
 
-    def test_one_that_wants_a_password_is_named_as_such(self, far, monkeypatch):
+    def test_a_proxy_that_requires_a_password_is_named_as_such(self, far, monkeypatch):
         with ConnectProxy(password=PASSWORD) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
             found = slack(far)
@@ -126,7 +126,7 @@ class TestProxies:
         assert "***@" not in sanitized(str(caught.value).replace("***:***@", ""))
 
     @pytest.mark.parametrize(("status", "kind"), [(403, Blocked), (502, Later)])
-    def test_one_that_makes_no_connection_is_named(self, status, kind, far, monkeypatch):
+    def test_a_proxy_that_makes_no_connection_is_named(self, status, kind, far, monkeypatch):
         with ConnectProxy(status=status) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
             found = slack(far)
@@ -136,7 +136,7 @@ class TestProxies:
             with pytest.raises(Unavailable, match=f"Tunnel connection failed: {status}"):
                 sqs(far, patch=monkeypatch)
 
-    def test_one_that_is_not_there_is_named(self, far, monkeypatch):
+    def test_a_proxy_that_is_not_there_is_named(self, far, monkeypatch):
         with ConnectProxy() as proxy:
             pass
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)

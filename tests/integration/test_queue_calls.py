@@ -23,7 +23,8 @@ from simulators.sqs import (
 from worker import __version__
 from worker.aws import AwsRefused
 from worker.core.errors import Refused, Unavailable
-from worker.core.model import DeadLetter, Reason
+from worker.core.messages import DeadLetter
+from worker.core.model import Reason
 from worker.sqs.client import Clients
 from worker.sqs.queue import (
     ClientOptions,
@@ -97,7 +98,7 @@ class TestTimes:
         assert received.received_at == now
 
     @pytest.mark.parametrize("ahead", [40 * 86_400, 0, -86_400])
-    def test_the_date_of_answers_tells_how_far_our_clock_is_from_sqs_s(
+    def test_the_date_of_answers_measures_how_far_our_clock_is_from_sqs_s(
         self, emulator, queue, monkeypatch, ahead
     ):
         monkeypatch.setattr("worker.sqs.client.skew.READ_EVERY_SECONDS", 0.0)

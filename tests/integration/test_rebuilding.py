@@ -176,7 +176,7 @@ def test_what_was_set_by_hand_stays_though_events_are_on_record_that_did_not_set
     assert by_hand.items() <= find_user(store, JANE).items()
 
 
-def test_a_block_for_good_becomes_one_for_a_time_with_the_policy(store, message):
+def test_a_block_for_good_becomes_a_block_for_a_time_with_the_policy(store, message):
     taken_in(store, message, Policy(), mail.complaint(JOE, at=(NOW - 5 * DAY).isoformat()))
     imported(store, JANE, JOE)
     taken_in(store, message, Policy(), mail.complaint(JANE, at=(NOW - 5 * DAY).isoformat()))

@@ -17,20 +17,11 @@ from support.waiting import wait_until
 from worker import relay as relaying
 from worker.core import rate_limit as volumes
 from worker.core.decode import decode
-from worker.core.effects import (
-    SUPPRESSION,
-    Blocked,
-    EffectKind,
-    Later,
-    NotYet,
-    RemovalNotice,
-    RemovalOutcome,
-    Sent,
-    Unfit,
-)
+from worker.core.effects import SUPPRESSION, Blocked, Later, NotYet, Sent, Unfit
 from worker.core.errors import Stopped, Unavailable
-from worker.core.outbox import entries_for_parked, entries_for_removal
+from worker.core.outbox.others import entries_for_parked, entries_for_removal
 from worker.core.patterns import Patterns
+from worker.core.payloads import EffectKind, RemovalNotice, RemovalOutcome
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.observability.health import Health
@@ -362,7 +353,7 @@ def test_a_stop_that_was_waited_for_elsewhere_is_not_waited_for_once_more(
     over.set()
 
 
-def test_slots_are_given_a_second_apart_to_whoever_requests_them(store):
+def test_slots_are_given_a_second_apart_to_all_who_request_them(store):
     account = volumes.RateLimit(name="suppression:test", per_second=1)
     waits = [take_slot(store, account) for _ in range(4)]
     assert waits == pytest.approx([0, 1, 2, 3], abs=0.5)
@@ -586,7 +577,7 @@ def test_an_effect_that_kills_every_worker_is_parked_in_the_end_and_reported(sto
     assert (notice["kind"], sender.delivered) == ("parked_notice", [notice["id"]])
 
 
-def test_a_clock_that_is_ahead_of_the_one_that_claims_go_by_delays_nothing(store, message):
+def test_a_clock_that_is_ahead_of_the_clock_of_the_claims_delays_nothing(store, message):
     """Another worker's is ahead of PostgreSQL's, or SQS's of ours, which claims go by in SQLite."""
     enqueue(store, message)
     later = message(mail.bounce("late@example.com"))

@@ -46,7 +46,7 @@ from worker.commands.dlq.deleting import Deletion
 from worker.core import batch
 from worker.core.dead_letter import DeadLetterFilter
 from worker.core.errors import Unavailable
-from worker.core.model import Handled, Release
+from worker.core.messages import Handled, Release
 from worker.service import signals
 from worker.settings.loading import load_settings
 from worker.sqs import dead_letter_queue

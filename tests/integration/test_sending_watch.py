@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from support.account_events import AT, account_event, enabled, finding, of_the_account
 
+from worker.core.account_events import Scope, Verification
 from worker.core.errors import Unavailable
-from worker.core.model import Scope, Verification
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.service.sending_watch import SendingWatch
@@ -43,7 +43,7 @@ def test_the_newest_status_counts_whatever_came_first(store, record, order):
     assert disabled(store) == {"tenant acme": False, "tenant bolt": True}
 
 
-def test_of_two_statuses_of_a_time_the_worse_one_counts(store, record):
+def test_of_two_statuses_of_a_time_the_worse_counts(store, record):
     record(enabled(), account_event(), enabled())
     assert disabled(store) == {"tenant acme": True}
 
@@ -89,7 +89,7 @@ def test_a_row_of_a_newer_program_keeps_no_worker_from_starting(store, record):
 
 
 class TestWatch:
-    def test_the_remark_names_who_is_not_sent_for_and_bounds_the_names(self, store, record):
+    def test_the_remark_names_who_is_not_sent_for_and_limits_the_names(self, store, record):
         watch = SendingWatch(store)
         assert (watch.statuses, watch.remark) == (None, "")
         watch.look()
@@ -103,7 +103,7 @@ class TestWatch:
         assert len(watch.remark) < 300
         assert watch.remark.isprintable()
 
-    def test_while_the_store_is_away_what_is_known_stays(self, store, record):
+    def test_while_the_store_is_unavailable_what_is_known_stays(self, store, record):
         record(account_event())
         watch = SendingWatch(store)
         watch.look()

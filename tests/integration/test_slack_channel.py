@@ -19,7 +19,8 @@ from support.notices import bounced, effect, recipient, summarised
 from simulators import slack as simulator
 from simulators.slack import SlackSimulator, faults
 from simulators.slack.faults import Fault
-from worker.core.effects import Blocked, EffectKind, Later, NotYet, Sent, Unfit
+from worker.core.effects import Blocked, Later, NotYet, Sent, Unfit
+from worker.core.payloads import EffectKind
 from worker.notifiers.slack.answers import TooLong
 from worker.notifiers.slack.blocks import BUDGET, Post, plain_section, total
 from worker.notifiers.slack.client import SlackClient

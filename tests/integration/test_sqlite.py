@@ -99,7 +99,7 @@ def hold(path, seconds):
     return process
 
 
-def test_one_process_writes_at_a_time(path, database):
+def test_a_single_process_writes_at_a_time(path, database):
     other = hold(path, 0.5)
     started = time.monotonic()
     add(database, "a")

@@ -15,7 +15,8 @@ from worker.consumer.counters import Counters
 from worker.consumer.suspects import Suspects
 from worker.consumer.writing import Writer
 from worker.core.errors import Unavailable, Unsynced
-from worker.core.model import DeadLetter, Delete, Handled, Outcome, Reason, Release
+from worker.core.messages import DeadLetter, Delete, Handled, Release
+from worker.core.model import Outcome, Reason
 from worker.core.policy import Policy
 from worker.observability.health import Health
 from worker.process import process
@@ -101,7 +102,7 @@ class Closed:
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
-def test_in_sqlite_the_guilty_one_is_set_aside_and_the_others_are_written(store, message):
+def test_in_sqlite_the_guilty_message_is_set_aside_and_the_others_are_written(store, message):
     with store.writing() as connection:
         connection.exec_driver_sql(SQLITE)
     check_guilty(store, message)
@@ -109,7 +110,7 @@ def test_in_sqlite_the_guilty_one_is_set_aside_and_the_others_are_written(store,
 
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("way", WAYS)
-def test_in_postgresql_the_guilty_one_is_set_aside_and_the_others_are_written(
+def test_in_postgresql_the_guilty_message_is_set_aside_and_the_others_are_written(
     store, store_url, message, way
 ):
     with psycopg.connect(store_url, autocommit=True) as admin:
@@ -162,7 +163,9 @@ class TestFinding:
         aside = {name for name, what in found.items() if isinstance(what, DeadLetter)}
         assert aside == database.guilty
 
-    def test_one_that_comes_again_is_alone_at_once_and_costs_no_other(self, message, monkeypatch):
+    def test_a_suspect_that_comes_again_is_alone_at_once_and_costs_no_other(
+        self, message, monkeypatch
+    ):
         monkeypatch.setattr(received_batch, "HELD_SECONDS", 0.05)
         database = FakeStore("message-1")
         writer = make_writer(database, database.handle)
@@ -208,7 +211,7 @@ class TestBlamingNobody:
             writer.write([message("x")])
         assert becomes(writer.write([unlucky])) == {"message-1": Delete(Outcome.APPLIED)}
 
-    def test_after_one_short_outage_that_no_look_has_met(self, message):
+    def test_after_a_short_outage_that_no_look_has_met(self, message):
         database = FakeStore("message-1")
         writer = make_writer(database, database.handle)
         handle = writer._process
@@ -238,7 +241,7 @@ class TestBlamingNobody:
         assert database.commits[1] == database.commits[3] == ["message-1"]
         assert set(found.values()) == {Delete(Outcome.APPLIED)}
 
-    def test_while_others_were_written_after_one_of_its_times_only(self, message):
+    def test_while_others_were_written_after_only_the_first_or_second_of_its_times(self, message):
         """A probe failed after the second time, so that time does not count."""
         found, innocent, other = Suspects(), message("x"), message("x")
         written = [Handled(other, Delete(Outcome.APPLIED))]

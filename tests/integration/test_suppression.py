@@ -25,18 +25,9 @@ from simulators.ses.faults import (
 )
 from worker.aws import AwsRefused, Throttled, make_client
 from worker.aws import clients as aws
-from worker.core.effects import (
-    Blocked,
-    Effect,
-    EffectKind,
-    Later,
-    NotYet,
-    Removal,
-    RemovalOutcome,
-    Summary,
-    Unfit,
-)
+from worker.core.effects import Blocked, Effect, Later, NotYet, Summary, Unfit
 from worker.core.errors import Unavailable
+from worker.core.payloads import EffectKind, Removal, RemovalOutcome
 from worker.suppression import Entry, Remover, SuppressionList, restore
 
 THEN = datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)
@@ -269,7 +260,7 @@ class TestAnswers:
         ],
         ids=str,
     )
-    def test_only_ses_can_say_that_an_address_is_not_listed(self, ses, listing, deliver, fault):
+    def test_only_ses_decides_that_an_address_is_not_listed(self, ses, listing, deliver, fault):
         """Neither HTML of a proxy nor a wrong endpoint is taken for a NotFoundException."""
         ses.list_address("jane@example.com")
         ses.fail(fault)
@@ -496,7 +487,7 @@ class TestTenants:
         assert ses.listed_for("acme") == ["jane@example.com"]
 
     @pytest.mark.parametrize("tenant", ["a&TenantName=b", "a b/c", "\xe4", "a?b#c", "%00"])
-    def test_a_strangers_name_stays_a_name(self, ses, listing, tenant):
+    def test_an_untrusted_name_stays_a_name(self, ses, listing, tenant):
         ses.list_address("jane@example.com", tenant=tenant)
         assert listing.look_up("jane@example.com", tenant)
         assert [call.tenant for call in ses.calls] == [tenant]

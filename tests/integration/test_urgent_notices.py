@@ -11,7 +11,8 @@ from support.lanes import SLACK
 from support.mail import NOW
 from support.waiting import wait_until
 
-from worker.core.effects import EffectKind, Later, OutboxEntry, ParkedNotice, Sent, Summary
+from worker.core.effects import Later, OutboxEntry, Sent, Summary
+from worker.core.payloads import EffectKind, ParkedNotice
 from worker.core.policy import Policy
 from worker.core.rate_limit import LARGEST_DIGEST, RateLimit
 from worker.core.unit_of_work import UnitOfWork

@@ -9,7 +9,8 @@ import pytest
 from support import mail
 
 from worker.core.errors import Raced
-from worker.core.model import Address, Release, User
+from worker.core.messages import Release
+from worker.core.model import Address, User
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.process import process
@@ -128,7 +129,7 @@ def test_an_import_that_meets_a_deadlock_starts_its_transaction_over(postgresql_
 
 
 @pytest.mark.parametrize("policy", [Policy(), None])
-def test_a_complaint_that_comes_during_an_import_is_not_taken_for_a_strangers(
+def test_a_complaint_that_comes_during_an_import_is_not_taken_for_that_of_no_user(
     postgresql_url, message, monkeypatch, policy
 ):
     """Between the fold of what is on record and the commit, no worker decides about the user."""
@@ -154,7 +155,7 @@ def test_a_complaint_that_comes_during_an_import_is_not_taken_for_a_strangers(
         assert find_user(store, "jane@example.com")["auto_block_spam"]
 
 
-def test_a_complaint_that_comes_while_a_stranger_is_reinstated_is_not_taken_for_a_strangers(
+def test_a_complaint_that_comes_while_no_user_is_reinstated_is_not_taken_for_that_of_no_user(
     postgresql_url, message, monkeypatch
 ):
     store, worker = open_store(postgresql_url), open_store(postgresql_url)

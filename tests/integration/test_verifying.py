@@ -19,8 +19,8 @@ from simulators.ses.faults import (
     Reset,
 )
 from worker.account import SendingStatusApi, Verifier, asking
-from worker.core.model import AccountStatus, NewAccountEvent, Scope, Verification
-from worker.core.outbox import entries_for_account_event
+from worker.core.account_events import AccountStatus, NewAccountEvent, Scope, Verification
+from worker.core.outbox.others import entries_for_account_event
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.store.account_events import AccountEvents
@@ -116,7 +116,7 @@ def test_a_status_that_ses_confirms_is_confirmed_on_record(complete, store, ses)
     assert calls(ses) == ["GetTenant"]
 
 
-def test_for_a_second_channel_ses_is_not_asked_again(complete, ses):
+def test_for_a_second_channel_there_is_no_second_request_to_ses(complete, ses):
     event = account_event()
     complete(event)
     assert complete.again(event).verification is CONFIRMED
@@ -186,7 +186,7 @@ def test_what_ses_may_answer(complete, ses, event, set_up, expected):
         ),
     ],
 )
-def test_what_our_credentials_cannot_tell_is_not_asked(complete, ses, event, why):
+def test_what_our_credentials_cannot_answer_is_not_requested(complete, ses, event, why):
     """A tenant of another account may have the name of one of ours."""
     notice = complete(event)
     assert notice.verification is REPORTED
@@ -242,7 +242,7 @@ def test_an_older_status_is_history_whatever_came_first(complete, ses, first):
     assert len(calls(ses)) <= 2, "only the newest is asked about"
 
 
-def test_of_two_statuses_of_a_time_the_worse_one_counts(complete, ses):
+def test_of_two_statuses_of_a_time_the_worse_counts(complete, ses):
     events = [account_event(), enabled()]
     assert complete(*events).superseded_by is None
     assert complete.again(events[1]).superseded_by is AccountStatus.DISABLED
@@ -263,7 +263,7 @@ def test_other_tenants_regions_and_kinds_supersede_nothing(complete):
     assert complete(account_event(), *others).superseded_by is None
 
 
-def test_a_finding_is_superseded_by_one_of_its_own_type(complete, ses):
+def test_a_finding_is_superseded_by_a_finding_of_its_own_type(complete, ses):
     later = {"occurred_at": AT + timedelta(hours=1), "status": AccountStatus.RESOLVED}
     event = finding()
     assert complete(event, finding(cause="COMPLAINT", **later)).superseded_by is None

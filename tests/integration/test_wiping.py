@@ -27,7 +27,7 @@ def file(tmp_path):
     return file
 
 
-def test_a_file_with_older_copies_is_rewritten_and_one_without_is_not(file):
+def test_a_file_with_older_copies_is_rewritten_and_a_file_without_is_not(file):
     assert b"jane.doe@example.com" in file.read_bytes().lower()
     assert wiping.wipe(file, [JANE])
     assert b"jane.doe" not in file.read_bytes().lower()

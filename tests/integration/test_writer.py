@@ -11,7 +11,8 @@ from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.counters import Counters
 from worker.consumer.writing import Writer
 from worker.core.errors import Misconfigured, Unavailable
-from worker.core.model import Delete, Handled, Outcome, Release
+from worker.core.messages import Delete, Handled, Release
+from worker.core.model import Outcome
 from worker.observability.health import Health
 from worker.timing import clock
 

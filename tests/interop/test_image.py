@@ -161,7 +161,7 @@ def first_process(process):
     return int(child)
 
 
-def test_it_works_as_the_first_process_on_a_read_only_root_and_stops_when_asked(
+def test_it_works_as_the_first_process_on_a_read_only_root_and_stops_on_request(
     container, emulator, queue
 ):
     port = free_port()

@@ -147,7 +147,9 @@ def test_users_are_brought_in_and_streamed_out(store):
     assert [user["email_key"] for user in all_users(store, UserFilter())] == sorted(people)
 
 
-def test_a_connection_of_the_pooler_that_is_killed_costs_one_try(store, postgresql_url, message):
+def test_a_connection_of_the_pooler_that_is_killed_costs_a_single_try(
+    store, postgresql_url, message
+):
     with psycopg.connect(postgresql_url, autocommit=True) as admin:
         kill = (
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

@@ -5,15 +5,15 @@ import re
 import pytest
 import setuptools
 from support import mail
-from support.documents import blocks, page
+from support.documents import blocks, text_of
 from support.machine import PACKAGES, SOURCE, booted
 from support.waiting import wait_until
 
-INSTALLING = page("docs/install/systemd.md")
+INSTALLING = text_of("docs/install/systemd.md")
 BLOCKS = blocks(INSTALLING, "sh")
 INSTALL, WHEEL, SECRET, USE, INSTANCE, UPGRADE, REMOVE, OPERATE = BLOCKS
 READ, MODES = (
-    block for block in blocks(page("docs/database.md"), "sh") if "/var/lib/ses-worker" in block
+    block for block in blocks(text_of("docs/database.md"), "sh") if "/var/lib/ses-worker" in block
 )
 
 OFFLINE = """

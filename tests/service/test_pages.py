@@ -4,13 +4,13 @@ import re
 
 import pytest
 from support import mail
-from support.documents import blocks, page
+from support.documents import blocks, text_of
 from support.waiting import wait_until
 
-BACK_UP, RESTORE, *_ = blocks(page("docs/backup.md"), "sh")
-TIMER_PAGE = page("docs/install/timer.md")
-SERVICE, TIMER = blocks(TIMER_PAGE, "ini")
-(USE,) = blocks(TIMER_PAGE, "sh")
+BACK_UP, RESTORE, *_ = blocks(text_of("docs/backup.md"), "sh")
+TIMERS = text_of("docs/install/timer.md")
+SERVICE, TIMER = blocks(TIMERS, "ini")
+(USE,) = blocks(TIMERS, "sh")
 
 
 @pytest.fixture
@@ -20,13 +20,13 @@ def worker(service):
 
 def for_instance(text, worker):
     """The page is about the only worker of a machine; this one is an instance."""
-    for one, instance in [
+    for installed, instance in [
         ("/var/lib/ses-worker/", f"{worker.state}/"),
         ("ses-worker db", f"/usr/local/bin/ses-worker --instance {worker.name} db"),
         ("systemctl stop ses-worker", f"systemctl stop {worker.unit}"),
         ("systemctl start ses-worker", f"systemctl start {worker.unit}"),
     ]:
-        text = text.replace(one, instance)
+        text = text.replace(installed, instance)
     return "set -e\n" + text
 
 
@@ -58,13 +58,13 @@ def test_a_timer_drains_the_queue_as_the_service_would(worker, emulator):
     machine.write("/etc/systemd/system/ses-worker-drain.service", unit)
     machine.write("/etc/systemd/system/ses-worker-drain.timer", TIMER)
     emulator.send(worker.queue, mail.bounce("ann@example.com"))
-    reload, enable, listed, status, said = USE.splitlines()
+    reload, enable, listed, status, last_run = USE.splitlines()
     machine.run(f"{reload}; {enable}")
     assert "ses-worker-drain.timer" in machine.run(listed)
     machine.run("systemctl start ses-worker-drain.service")  # as the timer does
     assert not emulator.messages(worker.queue)
     assert "status=0/SUCCESS" in machine.try_to(status).out
-    assert re.search(r"applied\W+1\b", machine.run(said))
+    assert re.search(r"applied\W+1\b", machine.run(last_run))
     assert machine.show("ses-worker-drain.service", "Result")["Result"] == "success"
 
     emulator.send(worker.queue, "no JSON")

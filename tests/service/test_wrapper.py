@@ -177,7 +177,7 @@ def test_a_secret_that_everybody_may_read_is_named(wrapper):
     machine.write(file, "xoxb-1", "644")
     closed = wrapper("users", "list").err
     machine.run("chmod 755 /etc/credstore")
-    said = wrapper("users", "list").err
+    error = wrapper("users", "list").err
     machine.run(f"chmod 700 /etc/credstore; rm {file}")
     assert closed == ""
-    assert said == f"ses-worker: every user of this machine may open {file}: chmod 600 {file}\n"
+    assert error == f"ses-worker: every user of this machine may open {file}: chmod 600 {file}\n"

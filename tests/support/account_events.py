@@ -4,7 +4,8 @@ import itertools
 import json
 from datetime import UTC, datetime
 
-from worker.core.model import AccountEvent, AccountEventKind, AccountStatus, Route, Scope
+from worker.core.account_events import AccountEvent, AccountEventKind, AccountStatus, Scope
+from worker.core.model import Route
 
 AT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 ARN = "arn:aws:ses:eu-west-1:111122223333:tenant/{}/tn-000000000000"

@@ -27,18 +27,18 @@ class Browser:
         self.console = []
         """What pages have written to the console: errors, and what their policy refuses."""
 
-    def dom(self, page, *options):
+    def dom(self, file, *options):
         """The document after its scripts have run."""
-        return self._run("--dump-dom", *options, page.as_uri())
+        return self._run("--dump-dom", *options, file.as_uri())
 
-    def picture(self, page, to, *options, width=1280, height=900):
+    def picture(self, file, to, *options, width=1280, height=900):
         """Take a screenshot."""
-        self._run(f"--screenshot={to}", f"--window-size={width},{height}", *options, page.as_uri())
+        self._run(f"--screenshot={to}", f"--window-size={width},{height}", *options, file.as_uri())
         return to
 
-    def printed(self, page, to):
+    def printed(self, file, to):
         """Print into a PDF."""
-        self._run("--no-pdf-header-footer", f"--print-to-pdf={to}", page.as_uri())
+        self._run("--no-pdf-header-footer", f"--print-to-pdf={to}", file.as_uri())
         return to
 
     def _run(self, *words):

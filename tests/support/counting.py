@@ -8,7 +8,8 @@ from typing import Any
 
 from support import mail
 from worker.core.counting import Dimension
-from worker.core.model import Counted, Decision, Handled, SentMail
+from worker.core.messages import Handled
+from worker.core.model import Counted, Decision, SentMail
 
 _numbers = itertools.count(1)
 
@@ -35,7 +36,7 @@ def event(
     if kind == "Delivery":
         body = {"recipients": list(to)} | body
     if kind == "DeliveryDelay":
-        body = {"delayedRecipients": [{"emailAddress": one} for one in to]} | body
+        body = {"delayedRecipients": [{"emailAddress": address} for address in to]} | body
     message = {
         "notificationType" if notification else "eventType": kind,
         "mail": {

@@ -10,7 +10,8 @@ import boto3
 from simulators.sqs import Fault
 from support import mail
 from worker.commands.csv_users import read_users
-from worker.core.model import DeadLetter, Reason, Received
+from worker.core.messages import DeadLetter, Received
+from worker.core.model import Reason
 from worker.store import ensure_schema, open_store
 from worker.store.users import import_users
 

@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def page(name):
+def text_of(name):
     """The text of a document, by its path from the root."""
     return (ROOT / name).read_text(encoding="utf-8")
 

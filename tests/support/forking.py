@@ -170,7 +170,7 @@ class ForkServer:
             os.close(descriptor)
         connection.sendall(json.dumps(request).encode())
         connection.shutdown(socket.SHUT_WR)
-        return Forked(connection, *(reading for reading, _ in pipes))
+        return Forked(connection, *(end for end, _ in pipes))
 
 
 def _fixed_at_start(environment: Mapping[str, str]) -> dict[str, str]:

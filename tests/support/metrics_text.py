@@ -8,7 +8,7 @@ from prometheus_client import generate_latest
 from support import mail
 from worker.consumer.counters import Counters
 from worker.core.decode import decode
-from worker.core.model import Received
+from worker.core.messages import Received
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.observability.health import Health

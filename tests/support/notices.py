@@ -11,10 +11,13 @@ import msgspec
 from hypothesis import strategies as st
 
 from simulators.slack.rules import refusal
-from worker.core.effects import (
+from worker.core.account_events import AccountEventKind, AccountStatus, Scope, Verification
+from worker.core.effects import Effect, Summary
+from worker.core.faults import Fault
+from worker.core.model import Action, Kind, UserMatch
+from worker.core.payloads import (
     AccountNotice,
     DeadLetterNotice,
-    Effect,
     EffectKind,
     Notice,
     NoticeRecipient,
@@ -22,17 +25,6 @@ from worker.core.effects import (
     ParkedNotice,
     RemovalNotice,
     RemovalOutcome,
-    Summary,
-)
-from worker.core.faults import Fault
-from worker.core.model import (
-    AccountEventKind,
-    AccountStatus,
-    Action,
-    Kind,
-    Scope,
-    UserMatch,
-    Verification,
 )
 from worker.notifiers.slack.blocks import BUDGET, texts, total
 

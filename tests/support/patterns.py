@@ -14,9 +14,9 @@ from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
 PACKAGE = Path(__file__).parents[2] / "worker"
-AT_ONE_PLACE = frozenset({"match", "fullmatch"})
+ANCHORED = frozenset({"match", "fullmatch"})
 """Methods that try a text from its beginning only."""
-_FUNCTIONS = AT_ONE_PLACE | {"compile", "search", "sub", "subn", "split", "findall", "finditer"}
+_FUNCTIONS = ANCHORED | {"compile", "search", "sub", "subn", "split", "findall", "finditer"}
 _MANY = 1_000
 """A repeat up to so many times counts as endless."""
 _SAMPLE = [*map(chr, range(128)), *"\x85\xa0\u0301\u0660\u2028\u3000\uff20\u00e9\u0130\U0001f600"]
@@ -46,12 +46,12 @@ def patterns() -> Iterator[Pattern]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Assign) and _function(node.value) == "compile":
                 name = ast.unparse(node.targets[0])
-                searched = not methods.get(name, {"search"}) <= AT_ONE_PLACE
+                searched = not methods.get(name, {"search"}) <= ANCHORED
                 where = f"{path.relative_to(PACKAGE)}:{name}"
                 yield _read(node.value, where, _value(path, name), searched=searched)
             elif isinstance(node, ast.Call) and (used := _function(node)) not in {"", "compile"}:
                 where = f"{path.relative_to(PACKAGE)}:{node.lineno}"
-                yield _read(node, where, searched=used not in AT_ONE_PLACE)
+                yield _read(node, where, searched=used not in ANCHORED)
 
 
 def mentions() -> int:

@@ -73,7 +73,7 @@ def whole_addresses(text, typed=""):
     return sorted({address for address in found if address.lower() not in typed})
 
 
-def told():
+def heard_addresses():
     """Search what was heard, and forget it."""
     found = {
         address + where for text, typed, where in _heard for address in whole_addresses(text, typed)
@@ -83,9 +83,9 @@ def told():
 
 
 @pytest.fixture(autouse=True)
-def nothing_private_is_told():
+def nothing_private_is_printed():
     """Search what was said, after all other fixtures have ended."""
-    told()
+    heard_addresses()
     yield
-    addresses = told()
-    assert not addresses, f"what was said has whole addresses: {addresses}"
+    addresses = heard_addresses()
+    assert not addresses, f"what was printed has whole addresses: {addresses}"

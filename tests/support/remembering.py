@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from support import mail
 from worker.core.batch import decide_batch, decode_batch
-from worker.core.model import Received, User
+from worker.core.messages import Received
+from worker.core.model import User
 from worker.core.past import OnRecord
 
 WHO = "jane@example.com"

@@ -182,8 +182,8 @@ def start(request, environment, tmp_path):
     for process, words in started:
         if process.poll() is None:
             process.kill()
-        printed, told = process.communicate()
-        hear(told, words)
+        printed, errors = process.communicate()
+        hear(errors, words)
         hear_output(printed, words)
 
 

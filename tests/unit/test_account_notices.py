@@ -10,8 +10,8 @@ from support.lanes import SLACK
 from support.mail import NOW
 from support.notices import effect, faults, marked, shown
 
-from worker.core.model import AccountStatus, NewAccountEvent, Scope, Verification
-from worker.core.outbox import entries_for_account_event
+from worker.core.account_events import AccountStatus, NewAccountEvent, Scope, Verification
+from worker.core.outbox.others import entries_for_account_event
 from worker.core.policy import Policy
 from worker.notifiers.slack.notices import notice, simplified
 
@@ -39,7 +39,7 @@ def test_a_paused_tenant_its_cause_and_what_to_do():
     post = drawn(account_event(), verification=Verification.CONFIRMED, answer="DISABLED")
     assert post.text == "SENDING STOPPED: tenant acme"
     text = shown(post)
-    for said in (
+    for part in (
         "SES stopped sending",
         "2026-11-20T09:00:00.000Z",
         "`tenant acme`",
@@ -51,7 +51,7 @@ def test_a_paused_tenant_its_cause_and_what_to_do():
         f"`{RESUME}`",
         "outbox #123",
     ):
-        assert said in text
+        assert part in text
 
 
 def test_what_was_not_verified_says_so_and_why():
@@ -59,7 +59,7 @@ def test_what_was_not_verified_says_so_and_why():
     assert "Reported, not verified (`ses:GetTenant is not permitted`)" in text
 
 
-def test_what_ses_contradicts_is_not_told_as_a_fact():
+def test_what_ses_contradicts_is_not_notified_as_a_fact():
     found = {"verification": Verification.CONTRADICTED, "answer": "ENABLED"}
     post = drawn(account_event(), **found)
     assert post.text == "CONTRADICTED, SENDING STOPPED: tenant acme"
@@ -68,7 +68,7 @@ def test_what_ses_contradicts_is_not_told_as_a_fact():
     assert "--sending-status" not in shown(post), "there is nothing to resume"
 
 
-def test_what_is_older_than_what_is_known_is_told_as_history():
+def test_what_is_older_than_what_is_known_is_notified_as_history():
     later = {
         "superseded_by": AccountStatus.ENABLED,
         "superseded_at": account_event().occurred_at + timedelta(minutes=30),
@@ -157,7 +157,7 @@ def test_the_resuming_command_is_awss():
     events += [account_event(scope=scope, tenant="", resource="arn:aws:ses:r:1:x/n") for scope in (
         Scope.CONFIGURATION_SET, Scope.IDENTITY
     )]  # fmt: skip
-    seen = set()
+    operations = set()
     for event in events:
         for text in marked(drawn(event).blocks):
             if text.startswith("`aws sesv2 "):
@@ -165,5 +165,5 @@ def test_the_resuming_command_is_awss():
                 members = model.operation_model(names[operation]).input_shape.members
                 options = {word for word in arguments if word.startswith("--")} - {"--region"}
                 assert options <= {f"--{xform_name(member, '-')}" for member in members}
-                seen.add(operation)
-    assert len(seen) == 7
+                operations.add(operation)
+    assert len(operations) == 7

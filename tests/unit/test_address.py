@@ -306,6 +306,6 @@ def test_a_parsed_address_parses_to_itself(text):
 
 
 @pytest.mark.parametrize("domain", ["example.com..", "[..", "\u3002.", "bücher.example.."])
-def test_a_domain_has_one_trailing_dot_at_most(domain):
+def test_a_domain_has_a_single_trailing_dot_at_most(domain):
     assert parse_address(f"jane@{domain}") is None
     assert parse_address("jane@example.com.").key == "jane@example.com"

@@ -58,14 +58,16 @@ def bounce(type="Transient", subtype="General", **entry):
 
 
 class TestAutomaticReplies:
-    def test_what_the_simulator_of_ses_sends_is_one(self):
+    def test_what_the_simulator_of_ses_sends_is_an_automatic_reply(self):
         body = (PAYLOADS / "event-bounce-simulator-ooto.json").read_text(encoding="utf-8")
         (feedback,) = decode(body)
         assert feedback.out_of_office
 
     @pytest.mark.parametrize("subtype", ["General", "GENERAL", "general"])
     @pytest.mark.parametrize("empty", [None, ""])
-    def test_a_general_bounce_without_a_delivery_status_notification_is_one(self, subtype, empty):
+    def test_a_general_bounce_without_a_delivery_status_notification_is_an_automatic_reply(
+        self, subtype, empty
+    ):
         fields = dict.fromkeys(("action", "status", "diagnosticCode"), empty)
         assert bounce(subtype=subtype, **fields).out_of_office
         assert bounce("TRANSIENT", subtype).out_of_office
@@ -74,11 +76,11 @@ class TestAutomaticReplies:
         "entry",
         [{"action": "failed"}, {"status": "4.4.7"}, {"diagnosticCode": "smtp; 550 no"}],
     )
-    def test_one_with_a_part_of_such_a_notification_is_none(self, entry):
+    def test_a_bounce_with_a_part_of_such_a_notification_is_none(self, entry):
         assert not bounce(**entry).out_of_office
 
     @pytest.mark.parametrize("diagnostic", WORDS)
-    def test_a_reply_that_says_so_is_one_in_any_language(self, diagnostic):
+    def test_a_reply_that_calls_itself_automatic_is_automatic_in_any_language(self, diagnostic):
         assert bounce(diagnosticCode=diagnostic, status="4.0.0", action="failed").out_of_office
 
     @pytest.mark.parametrize("diagnostic", OTHERS)
@@ -127,7 +129,7 @@ class TestPermanentStatus:
         found = bounce(subtype="MailboxFull", status=status, diagnosticCode=diagnostic)
         assert found.permanent_status == expected
 
-    def test_it_is_asked_of_transient_bounces_alone(self):
+    def test_only_transient_bounces_can_have_it(self):
         assert not bounce("Permanent", status="5.1.1").permanent_status
         assert not bounce("Undetermined", "Undetermined", status="5.1.1").permanent_status
 

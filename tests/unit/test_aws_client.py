@@ -87,7 +87,7 @@ def test_what_is_about_the_request_is_refused_with_its_code(code, status):
     assert (refused.status, refused.operation) == (status, "ReceiveMessage")
 
 
-def test_without_credentials_aws_is_not_called_and_the_error_names_their_sources():
+def test_without_credentials_aws_is_not_called_and_the_error_names_where_they_come_from():
     output = "Unable to locate credentials: .*ses-worker.aws_credentials in /etc/credstore$"
     with pytest.raises(AwsRefused, match=output) as caught, translated():
         raise NoCredentialsError

@@ -1,22 +1,37 @@
 """How the benchmark gets from runs to goals and the report."""
 
+import json
+import shutil
+import threading
+import time
 from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from urllib.request import Request, urlopen
+from xml.etree import ElementTree as ET
 
 import pytest
 from msgspec.structs import replace
 
-from bench import run
+from bench import report, run
+from bench.answers_report import write_answers
 from bench.attempts import Attempt, without_startup
 from bench.figures import Against, Comparison, Figure, lines, rivals
-from bench.findings import Growth, Idle, Memory, Point, Profile, Row
+from bench.findings import Answer, Answers, AnswersAt, Growth, Idle, Memory, Point, Profile, Row
 from bench.goals import Goal, Results, bound_ms, goals
+from bench.invented_figures import fill_sqlite
 from bench.pair import Interval, interval
 from bench.pair import verdict as verdict_of_pairs
 from bench.parts import Part, forget, keep, kept
 from bench.places import Unfit
 from bench.profile import PARTS, wrap_everything
 from bench.report import goal_lines, markdown
-from bench.stub import Held
+from bench.sections import kept_sections, put_section
+from bench.stub import Held, running_stub
+from worker.core.counting import Dimension
+from worker.store import ensure_schema, open_store
+from worker.store.figures_by_hour import by_value
+
+NOW = datetime.now(UTC)
 
 
 def attempt(seconds, wall, messages=1_000):
@@ -246,3 +261,88 @@ def test_an_interval_says_more_less_or_that_it_is_not_known():
     assert verdict_of_pairs(Interval(1.0, 0.98, 1.02)) == "at most 3% more"
     assert verdict_of_pairs(Interval(1.05, 1.04, 1.06)) == "more than 3% more"
     assert verdict_of_pairs(Interval(1.02, 0.99, 1.05)).startswith("not known")
+
+
+def test_a_section_of_another_command_is_replaced_and_outlives_a_new_report(tmp_path):
+    path = tmp_path / "RESULTS.md"
+    path.write_text("# What a message costs\n\n## Goals\n\nall\n")
+    put_section(path, "Answers", ["slow"])
+    put_section(path, "Rebuilds", ["| a |"])
+    put_section(path, "Answers", ["fast", "", "### SQLite"])
+    text = path.read_text()
+    assert text.startswith("# What a message costs\n\n## Goals\n\nall\n\n# Other measurements\n")
+    assert text.endswith("## Answers\n\nfast\n\n### SQLite\n\n## Rebuilds\n\n| a |\n")
+    report.write(tmp_path)
+    again = path.read_text()
+    assert again.startswith("# What a message costs\n\nWritten by")
+    assert kept_sections(again) == kept_sections(text)
+    assert "slow" not in again
+
+
+def answers(store, walls):
+    points = [
+        AnswersAt(
+            size=size,
+            megabytes=1.0,
+            answers={
+                name: Answer(wall=wall, least=wall, most=wall, cpu=0.01, load=1.5)
+                for name in ("why, its queries", "why", "check 1,000", "check 100,000",
+                             "report by day", "report by domain")
+            },
+            path_cpu_us=60.0,
+            path_load=1.5,
+            path_instructions=700_000 + size,
+        )
+        for size, wall in walls.items()
+    ]  # fmt: skip
+    return Answers(store=store, rounds=5, machine="2 cores", points=points)
+
+
+def test_growing_answers_have_a_table_with_their_limits_and_a_plot(tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.parts.OUT", tmp_path)
+    keep("answers-sqlite", answers("sqlite", {1_000: 0.04, 10_000: 0.06}))
+    write_answers(tmp_path)
+    lines = (tmp_path / "RESULTS.md").read_text().splitlines()
+    assert "| why, its queries | 40 ms (10 ms, 1.5) | 60 ms ! (10 ms, 1.5) | 50 ms |" in lines, (
+        "what is above its limit is marked"
+    )
+    assert "| check 1,000 | 40 ms (10 ms, 1.5) | 60 ms (10 ms, 1.5) |  |" in lines
+    assert "| a message, instructions | 701,000 (+0.0%) | 710,000 (+1.3%) |  |" in lines
+    drawn = ET.fromstring((tmp_path / "answers.svg").read_text())
+    assert len([part for part in drawn if part.tag.endswith("polyline")]) == 6
+
+
+@pytest.mark.parametrize("bounces", [500, 20_000])
+def test_invented_figures_are_fewer_where_there_are_fewer_bounces(tmp_path, bounces):
+    store = open_store(f"sqlite:///{tmp_path / 'worker.db'}")
+    ensure_schema(store, migrate=True)
+    fill_sqlite(tmp_path / "worker.db", bounces)
+    counted = by_value(store, Dimension.ALL, NOW - timedelta(days=90), NOW)[""]
+    assert 0 < counted["hard_bounce"] < 2 * bounces
+    hours = store.ask("SELECT count(DISTINCT hour) FROM hourly_counts")[0][0]
+    assert hours <= min(91 * 24, 1.2 * bounces)
+    days = store.ask("SELECT sum(count) FROM daily_counts")
+    assert days == store.ask("SELECT sum(count) FROM hourly_counts")
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
+def test_the_stub_answers_a_long_poll_when_messages_come_and_says_how_long_they_waited():
+    with running_stub(shutil.which("node")) as stub:
+
+        def call(operation, **arguments):
+            body = json.dumps({"QueueUrl": stub.queue_url("polled"), **arguments}).encode()
+            headers = {"X-Amz-Target": f"AmazonSQS.{operation}"}
+            with urlopen(Request(stub.endpoint, body, headers), timeout=30) as answer:
+                return json.load(answer)
+
+        began = time.monotonic()
+        later = threading.Timer(0.3, stub.load, ("polled", 1))
+        later.start()
+        (message,) = call("ReceiveMessage", WaitTimeSeconds=10)["Messages"]
+        later.join()
+        assert time.monotonic() - began < 8
+        time.sleep(0.1)
+        entry = {"Id": "0", "ReceiptHandle": message["ReceiptHandle"]}
+        call("DeleteMessageBatch", Entries=[entry])
+        held = stub.held("polled")
+        assert 90 < held.most <= held.waited + 1

@@ -23,7 +23,7 @@ from worker.core.parsing import clip
 from worker.signatures.envelopes import Bare, outermost
 
 
-def told_of(body):
+def feedback_in(body):
     (feedback,) = decode(body)
     return feedback
 
@@ -40,28 +40,28 @@ def told_of(body):
 @pytest.mark.parametrize("character", ["x", "é", "😀"])
 def test_a_text_of_a_recipient_is_cut_with_a_mark(field, longest, kept, character):
     def item(length):
-        return told_of(mail.bounce({field: character * length}))
+        return feedback_in(mail.bounce({field: character * length}))
 
     assert kept(item(longest)) == character * longest
     assert kept(item(longest + 1)) == f"{character * (longest - 1)}…"
 
 
 def test_the_program_that_reported_and_the_configuration_set_are_cut_with_a_mark():
-    item = told_of(mail.complaint("a@b.c", userAgent="x" * (LONGEST_USER_AGENT + 1)))
+    item = feedback_in(mail.complaint("a@b.c", userAgent="x" * (LONGEST_USER_AGENT + 1)))
     assert item.notification.user_agent == f"{'x' * (LONGEST_USER_AGENT - 1)}…"
     body = json.loads(mail.bounce("a@b.c", event=True))
     body["mail"]["tags"] = {"ses:configuration-set": ["x" * (LONGEST_NAME + 1)]}
-    kept = told_of(json.dumps(body)).notification.mail.configuration_set
+    kept = feedback_in(json.dumps(body)).notification.mail.configuration_set
     assert kept == f"{'x' * (LONGEST_NAME - 1)}…"
 
 
 def test_ids_are_cut_as_ever_so_that_keys_stay_what_they_were():
-    item = told_of(mail.bounce("a@b.c", feedback_id="x" * (LONGEST_ID + 1)))
+    item = feedback_in(mail.bounce("a@b.c", feedback_id="x" * (LONGEST_ID + 1)))
     assert item.notification.feedback_id == "x" * LONGEST_ID
     assert item.dedupe_key == f"{'x' * 100}:e3a108bd49d616ea2e819afa"
 
 
-def test_a_topic_that_only_begins_like_one_that_is_accepted_is_another():
+def test_a_topic_that_only_begins_like_an_accepted_topic_is_another():
     topic = "arn:aws:sns:eu-west-1:111122223333:".ljust(LONGEST_TOPIC, "x")
     acceptance = Acceptance(topics=frozenset({topic}))
     assert isinstance(decode(mail.enveloped(mail.bounce("a@b.c"), topic=topic), acceptance), tuple)

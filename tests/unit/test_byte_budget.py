@@ -55,7 +55,7 @@ def pollers(byte_budget):
     return [Poller(byte_budget) for _ in range(3)]
 
 
-def test_while_messages_are_small_all_that_is_wanted_is_asked_for_and_nothing_counted(byte_budget):
+def test_while_messages_are_small_a_full_receive_is_requested_and_nothing_counted(byte_budget):
     for _ in range(3):
         assert byte_budget.ask(10) == 10
         byte_budget.expect(SMALL_BYTES - 1)
@@ -66,7 +66,7 @@ def test_while_messages_are_small_all_that_is_wanted_is_asked_for_and_nothing_co
     assert not byte_budget.is_for_large
 
 
-def test_after_large_ones_fewer_are_asked_for(byte_budget):
+def test_after_large_messages_fewer_are_requested(byte_budget):
     byte_budget.hold(3 * MIB, 3 * MIB, 2 * MIB)
     byte_budget.give_back()
     assert byte_budget.is_for_large
@@ -75,7 +75,7 @@ def test_after_large_ones_fewer_are_asked_for(byte_budget):
     assert byte_budget.ask(3) == 3
 
 
-def test_whoever_finds_no_room_waits_for_those_who_hold(byte_budget, pollers):
+def test_who_finds_no_room_waits_for_those_who_hold(byte_budget, pollers):
     first, second, third = pollers
     first.hold(7 * MIB, 7 * MIB, 4 * MIB)
     first.done(1)
@@ -91,7 +91,7 @@ def test_whoever_finds_no_room_waits_for_those_who_hold(byte_budget, pollers):
     assert third.done(1) == 2
 
 
-def test_one_alone_gets_room_for_more_than_there_is(byte_budget):
+def test_a_single_receive_gets_room_for_more_than_there_is(byte_budget):
     byte_budget.hold(40 * MIB, 40 * MIB, 40 * MIB)
     assert byte_budget.ask(10) == 1
     byte_budget.expect(60 * MIB)
@@ -114,7 +114,7 @@ def test_an_answer_is_read_when_there_is_room_for_it(byte_budget, pollers):
     assert byte_budget.held == 6 * MIB
 
 
-def test_what_is_asked_for_keeps_no_answer_from_being_read(byte_budget, pollers):
+def test_what_is_requested_keeps_no_answer_from_being_read(byte_budget, pollers):
     """An idle poller's long poll lasts for 20 s, and may be empty."""
     first, second, third = pollers
     first.hold(MIB, MIB, 4 * MIB)

@@ -83,7 +83,7 @@ def test_no_text_installs_a_distribution_that_is_in_no_registry():
         assert "pip install ses-feedback-worker" not in file.read_text(encoding="utf-8"), file
 
 
-def test_each_command_is_one_of_ours_and_the_account_of_that_name_is_none(monkeypatch):
+def test_each_command_is_ours_and_the_account_of_that_name_is_none(monkeypatch):
     from worker.cli import COMMANDS
 
     monkeypatch.setenv("CALLED_AS", "ses-worker --instance a")

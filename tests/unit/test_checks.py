@@ -875,7 +875,7 @@ class TestPostgresql:
             ("FEHLER: Anmeldung", "make it available"),
         ],
     )
-    def test_a_refused_connection_is_told_what_to_correct(self, error, fix):
+    def test_a_refused_connection_has_advice_what_to_correct(self, error, fix):
         found = judge_no_database(
             self.PLACE, Unavailable(f"PostgreSQL: connection failed: {error}")
         )

@@ -34,8 +34,8 @@ def read(skew, clock, *behind):
         skew.read(formatdate(NOW - seconds, usegmt=True))
 
 
-class TestReading:
-    def test_the_middle_one_of_the_last_three_counts(self, skew, monotonic):
+class TestMeasuring:
+    def test_the_middle_of_the_last_three_counts(self, skew, monotonic):
         found = []
         for seconds in (0, 900, 0, 900, 900, 0, 0):
             read(skew, monotonic, seconds)
@@ -95,7 +95,7 @@ class TestTelling:
         look.watch = ClockWatch(lambda: look.difference, health)
         return look
 
-    def test_it_is_told_once_when_it_begins_and_once_when_it_ends(self, watch):
+    def test_it_is_reported_once_when_it_begins_and_once_when_it_ends(self, watch):
         assert watch(None, 0.4, 119, -119) == []
         assert watch(-86_400, -86_400, None, -86_399) == ["clock.skewed"]
         report = watch.health.report()
@@ -106,7 +106,7 @@ class TestTelling:
         assert watch(0.5, 0.5) == ["clock.corrected"]
         assert watch.health.problems == []
 
-    def test_a_difference_at_the_limit_is_told_once(self, watch):
+    def test_a_difference_at_the_limit_is_reported_once(self, watch):
         assert watch(*[119.5, 120.5] * 20) == ["clock.skewed"]
 
     def test_a_clock_that_is_set_wrongly_once_more_is_shown_as_it_is(self, watch):

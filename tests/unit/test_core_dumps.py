@@ -17,7 +17,7 @@ print(open("/proc/self/coredump_filter").read())
 """
 
 
-def test_limit_and_filter_are_zero_in_what_it_starts_as_well():
+def test_limit_and_filter_are_zero_in_what_it_starts_too():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     hard, limit, kept = done.stdout.split()
     if hard == "0":

@@ -23,7 +23,8 @@ from worker.core.dead_letter import (
     sendable,
     size_of,
 )
-from worker.core.model import Reason, Received
+from worker.core.messages import Received
+from worker.core.model import Reason
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 

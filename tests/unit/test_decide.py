@@ -192,7 +192,7 @@ class TestRefusalsBySes:
             pause_reason="hard_bounce",
         )
 
-    def test_of_two_refusals_the_earlier_one_is_kept(self):
+    def test_of_two_refusals_the_earlier_is_kept(self):
         user = judge(bounce(subtype="Suppressed")).user
         assert judge(bounce(subtype="Suppressed", at="2026-11-01T00:00:00Z"), user).user == replace(
             user,
@@ -202,7 +202,7 @@ class TestRefusalsBySes:
         )
         assert user.hard_bounce_refused
 
-    def test_a_pause_that_a_bounce_takes_back_leaves_the_one_of_a_soft_bounce(self):
+    def test_a_pause_that_a_bounce_takes_back_leaves_the_pause_of_a_soft_bounce(self):
         policy = Policy(soft_bounce_pause=timedelta(days=20))
         user = judge(bounce(type="Transient"), policy=policy).user
         user = judge(bounce(subtype="Suppressed"), user, policy).user

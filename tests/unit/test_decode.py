@@ -13,10 +13,11 @@ from msgspec.structs import replace
 from support import mail
 
 from worker.core.acceptance import Acceptance
+from worker.core.account_events import AccountEvent
 from worker.core.decode import TOPIC_VALIDATED, Several, decode
 from worker.core.decode.recipients import unique_per_person
 from worker.core.decode.shapes import ExtendedEntry, RecipientEntry, StrictBody
-from worker.core.model import AccountEvent, Feedback, Ignored, Kind, Malformed, Reason, UserMatch
+from worker.core.model import Feedback, Ignored, Kind, Malformed, Reason, UserMatch
 from worker.core.parsing import Unreadable, read_json
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"

@@ -17,5 +17,5 @@ from worker.service.early import command_of
         (["why", "run"], "why"),
     ],
 )
-def test_it_is_the_first_word_that_is_no_option_and_no_value_of_one(arguments, command):
+def test_it_is_the_first_word_that_is_no_option_and_no_value_of_an_option(arguments, command):
     assert command_of(arguments) == command

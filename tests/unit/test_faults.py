@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 from support import mail, worst
-from support.documents import page
+from support.documents import text_of
 
 from bench.faults import precision, recall, replies
 from worker.core.decode import decode
@@ -65,7 +65,7 @@ JANE = Address(key="jane@example.com", mailed="Jane@example.com")
         "spam;jane@example.com.",
     ],
 )  # fmt: skip
-def test_spam_that_touches_the_recipient_s_own_address_is_said(text):
+def test_spam_that_touches_the_recipient_s_own_address_counts(text):
     assert says_spam(text, JANE)
 
 
@@ -112,8 +112,8 @@ class TestHowOften:
         counts = Counter(reply.text.lower() for name in names for reply in replies(name))
         assert [text for text, count in counts.items() if count > 1] == []
 
-    def test_the_hardest_replies_are_what_the_documents_say(self):
-        rows = re.findall(r"^\| `(.+?)` \| `(\w+)` \|", page("docs/faults.md"), re.MULTILINE)
+    def test_the_hardest_replies_are_as_documented(self):
+        rows = re.findall(r"^\| `(.+?)` \| `(\w+)` \|", text_of("docs/faults.md"), re.MULTILINE)
         assert len(rows) == 10
         for reply, fault in rows:
             assert fault_of("General", "", f"smtp; 550 {reply}") == fault
@@ -157,13 +157,13 @@ class TestWhatDecides:
             ("five", Fault.UNKNOWN),
         ],
     )
-    def test_where_the_words_say_nothing_the_status_does(self, status, fault):
+    def test_where_the_words_decide_nothing_the_status_decides(self, status, fault):
         assert fault_of("General", status, "smtp; 550 sorry") is fault
 
     def test_a_status_in_the_reply_counts_where_ses_gives_none(self):
         assert fault_of("General", "", "smtp; 550 5.1.1 sorry") is Fault.RECIPIENT
 
-    def test_of_codes_that_say_little_the_first_counts(self):
+    def test_of_unspecific_codes_the_first_counts(self):
         assert fault_of("General", "5.1.0", "smtp; 554 4.4.7 sorry") is Fault.RECIPIENT
         assert fault_of("General", "4.4.7", "smtp; 554 5.1.0 sorry") is Fault.RECEIVER
 
@@ -207,8 +207,8 @@ class TestTime:
 
     def test_the_recipient_s_address_again_and_again_takes_no_longer(self):
         for text in (JANE.key * 900, f":{JANE.key}" * 900, f"{JANE.key}." * 900):
-            said = f"spam@{text}"[:LONGEST_TEXT]
-            assert min(_seconds(says_spam, said, JANE) for _ in "123") < 0.05
+            reply = f"spam@{text}"[:LONGEST_TEXT]
+            assert min(_seconds(says_spam, reply, JANE) for _ in "123") < 0.05
 
 
 def _seconds(function, *arguments):

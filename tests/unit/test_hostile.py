@@ -32,7 +32,7 @@ def test_sqs_carries_each_and_it_becomes_what_it_says(kind):
         assert all(item.address is None or is_theirs(item.address.key) for item in decoded)
 
 
-def test_each_kind_comes_in_turn_and_no_body_twice():
+def test_each_kind_comes_in_order_and_no_body_twice():
     some = bodies(1)
     first = [next(some) for _ in range(len(KINDS))]
     assert [item.kind for item in first] == list(KINDS)
@@ -75,7 +75,7 @@ def named(name):
     return next(kind for kind in KINDS if kind.name == name)
 
 
-def test_one_that_is_where_it_may_be_is_well(look):
+def test_a_message_that_is_where_it_may_be_is_no_fault(look):
     assert look(named("wrong type of status"), rows=1) == []
     assert look(named("wrong type of bounce"), sent_as=["no_object"]) == []
     assert look(named("wrong type of bounce"), sent_as=["no_object"] * 2) == [], "after a kill"
@@ -92,6 +92,6 @@ def test_one_that_is_where_it_may_be_is_well(look):
         ("an envelope in an envelope", {"rows": 1, "quarantined_as": ["no_type"]}, "two places"),
     ],
 )
-def test_one_that_is_lost_or_elsewhere_is_noticed(look, name, where, expected):
+def test_a_message_that_is_lost_or_elsewhere_is_noticed(look, name, where, expected):
     (text,) = look(named(name), **where)
     assert expected in text

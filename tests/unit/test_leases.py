@@ -182,7 +182,7 @@ def test_an_error_of_sqs_is_waited_for(queue, received, message, monkeypatch):
     assert not keeper.is_alive()
 
 
-def test_while_sqs_is_away_it_is_asked_often_enough_for_a_lease_to_last(
+def test_while_sqs_is_unreachable_it_is_called_often_enough_for_a_lease_to_last(
     leases, queue, received, time
 ):
     (first,) = received()

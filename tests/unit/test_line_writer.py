@@ -53,7 +53,7 @@ def test_a_slow_reader_is_waited_for_and_nothing_is_lost(reader):
     assert (ours.lost, ours.is_stuck) == (0, False)
 
 
-def test_for_a_reader_that_stands_still_one_waits_once_and_lines_are_counted(reader):
+def test_a_reader_that_stands_still_is_waited_for_once_and_lines_are_counted(reader):
     reader.goes_on.clear()
     ours = writer()
     began = time.monotonic()

@@ -12,7 +12,8 @@ from support import mail
 from worker.core.decode import decode
 from worker.core.errors import Unavailable
 from worker.core.faults import Fault
-from worker.core.model import Handled, Ignored, Release
+from worker.core.messages import Handled, Release
+from worker.core.model import Ignored
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
 from worker.observability.ages import WINDOW_SECONDS, Ages

@@ -10,7 +10,8 @@ from support import mail
 from support.examples import examples
 
 from worker.core.decode import decode
-from worker.core.model import Action, Received, User
+from worker.core.messages import Received
+from worker.core.model import Action, User
 from worker.core.policy import Policy, UnknownRecipients
 from worker.core.unit_of_work import UnitOfWork
 
@@ -108,7 +109,7 @@ def test_what_was_before_a_reinstatement_counts_and_bars_nobody(before, after, d
 
 
 @given(st.lists(st.tuples(st.sampled_from([*SORTS]), st.integers(1, 4)), max_size=9))
-def test_the_record_is_what_all_the_events_together_say(expected):
+def test_the_record_is_the_sum_of_all_events(expected):
     """A mailbox's latest bounce, else SES's earliest refusal; the later of both pauses."""
     hard = [day for sort, day in expected if sort == "mailbox"]
     refused = [day for sort, day in expected if "refusal" in sort]

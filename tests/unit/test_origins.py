@@ -14,12 +14,12 @@ URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 
 def shown(environment, file=None):
     settings = load_settings(environment, file)
-    return {one.name: one for one in shown_settings(settings, environment, file)}
+    return {setting.name: setting for setting in shown_settings(settings, environment, file)}
 
 
 def test_every_setting_is_shown_once_in_the_order_of_the_file():
     assert list(shown({})) == all_keys()
-    assert {str(one.origin) for one in shown({}).values()} == {"default"}
+    assert {str(setting.origin) for setting in shown({}).values()} == {"default"}
 
 
 def test_a_value_of_the_file_has_its_line(tmp_path):
@@ -59,13 +59,16 @@ def test_what_is_overridden_is_named_with_what_overrides_it(tmp_path):
     file.write_text("[store]\nurl = 'postgresql://file/app'\n", encoding="utf-8")
     (tmp_path / "store_url").write_text("postgresql://u:s3cret@credential/app\n", encoding="utf-8")
     environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
-    one = shown(environment, file)["store.url"]
-    assert (one.value, one.origin.origin) == ("postgresql://u:***@credential/app", "credential")
-    assert [origin.line for origin in one.overridden] == [2]
+    setting = shown(environment, file)["store.url"]
+    assert (setting.value, setting.origin.origin) == (
+        "postgresql://u:***@credential/app",
+        "credential",
+    )
+    assert [origin.line for origin in setting.overridden] == [2]
     environment["SES_WORKER_STORE__URL"] = "postgresql://environment/app"
-    one = shown(environment, file)["store.url"]
-    assert one.origin == Origin(Source.ENVIRONMENT, "SES_WORKER_STORE__URL")
-    assert [origin.origin for origin in one.overridden] == ["file", "credential"]
+    setting = shown(environment, file)["store.url"]
+    assert setting.origin == Origin(Source.ENVIRONMENT, "SES_WORKER_STORE__URL")
+    assert [origin.origin for origin in setting.overridden] == ["file", "credential"]
 
 
 def test_a_secret_is_set_or_not_set(tmp_path):
@@ -91,13 +94,13 @@ def test_every_setting_that_pydantic_hides_is_a_secret_here():
         if value == "**********"
     }
     assert hidden == {"store.url", "slack.webhook_url"}
-    assert hidden <= {name for name, one in shown({}).items() if one.is_secret}
+    assert hidden <= {name for name, setting in shown({}).items() if setting.is_secret}
 
 
 def test_the_region_in_use_is_shown_with_where_it_is_from():
     def region(**environment):
-        one = shown(environment)["aws.region"]
-        return one.value, str(one.origin)
+        setting = shown(environment)["aws.region"]
+        return setting.value, str(setting.origin)
 
     queue = {"SES_WORKER_QUEUE__URL": URL}
     assert region() == (None, "default")
@@ -186,7 +189,7 @@ def test_the_command_shows_values_origins_and_no_secret(run, environment, tmp_pa
         assert "\x1b" not in text
 
 
-def test_wrong_settings_are_78_and_say_why(run):
+def test_wrong_settings_are_78_and_name_the_reason(run):
     done = run("config", "show", SES_WORKER_QUEUE__POLLERS="none")
     assert (done.status, done.out) == (78, "")
     assert "queue.pollers" in done.err

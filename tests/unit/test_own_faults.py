@@ -36,15 +36,15 @@ def test_of_decisions_only_bounces_by_a_fault_of_ours_count(message):
     ]
     for body, count in ((mail.bounce(*entries), 1), (mail.complaint("jane@example.com"), 0)):
         handled = UnitOfWork(Policy(), (), {}).decide_message(message(body), decode(body))
-        assert [one.diagnostic for one in own_faults(handled.decisions)] == [OURS] * count
+        assert [found.diagnostic for found in own_faults(handled.decisions)] == [OURS] * count
 
 
 def test_a_diagnostic_does_not_name_the_recipient_however_it_spells_the_address(message):
     spelled = f"{OURS} raj at example dot com, r a j @ example . com"
     body = mail.bounce(mail.recipient("raj@example.com", diagnosticCode=spelled))
     handled = UnitOfWork(Policy(), (), {}).decide_message(message(body), decode(body))
-    (one,) = own_faults(handled.decisions)
-    assert one.diagnostic == f"{OURS} *** at example dot com, *** @ example . com"
+    (found,) = own_faults(handled.decisions)
+    assert found.diagnostic == f"{OURS} *** at example dot com, *** @ example . com"
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_what_was_an_incident_before_is_none_again_because_of_a_single_fault():
     limit=st.integers(1, 12),
     seed=st.integers(),
 )
-def test_no_order_of_arrival_hides_an_incident(seconds, limit, seed):
+def test_no_order_of_receipt_hides_an_incident(seconds, limit, seed):
     faults = [fault(each) for each in seconds]
     random.Random(seed).shuffle(faults)
     kept, notices = [], []
-    for one in faults:
-        kept = latest([*kept, one], limit)
-        notices.append(incident(kept, [one], limit))
-    times = sorted(one.occurred_at for one in faults)
+    for each in faults:
+        kept = latest([*kept, each], limit)
+        notices.append(incident(kept, [each], limit))
+    times = sorted(each.occurred_at for each in faults)
     expected = any(b - a <= WINDOW for a, b in zip(times, times[limit - 1 :], strict=False))
     assert any(notices) == expected
     for notice in filter(None, notices):
@@ -112,6 +112,6 @@ def test_a_notice_names_the_most_frequent_and_masks_addresses():
     assert (notice.since, notice.occurred_at) == (BEGAN, BEGAN + 9 * SECOND)
 
 
-def test_a_storm_keeps_no_more_than_it_needs():
+def test_a_flood_of_faults_keeps_no_more_than_it_needs():
     assert len(latest([fault(number) for number in range(5_000)], 10)) == 100
     assert len(latest([fault(number) for number in range(5_000)], 1_000)) == 2_000

@@ -25,8 +25,8 @@ def parts(tmp_path):
         return made[-1]
 
     yield parts
-    for one in made:
-        one.store.close()
+    for built in made:
+        built.store.close()
 
 
 @pytest.mark.parametrize(("client", "lean"), [("lean", True), ("boto3", False)])

@@ -134,7 +134,7 @@ class TestSoftBounces:
         store = kept([event("delivery", 1), event("soft", 2), event("delivery", 2)], THREE)
         assert [row for row in store.recorded if row.feedback is None] == []
 
-    def test_a_delivery_that_comes_again_leaves_one_row(self):
+    def test_a_delivery_that_comes_again_leaves_a_single_row(self):
         again = event("delivery", 2)
         store = kept([event("soft", 1), again, again, event("delivery", 3)], THREE)
         assert [row.occurred_at for row in store.recorded if row.feedback is None] == [on(2)]
@@ -163,7 +163,7 @@ class TestRepeatedPauses:
         )
         assert paused(("soft", 1), ("soft", 10), ("soft", 91.1), policy=REPEAT)[0] == 92.1
 
-    def test_hard_bounces_count_as_well(self):
+    def test_hard_bounces_count_too(self):
         assert paused(("soft", 1), ("hard", 5), ("soft", 40), policy=REPEAT)[0] == 100
 
     def test_bounces_while_mail_pauses_begin_no_pause(self):

@@ -124,7 +124,7 @@ class TestSpareFaults:
         policy = Policy(spare_faults=frozenset({"", *SPAREABLE}))
         assert rule_for(feedback, jane, policy).reason == "complaint"
 
-    def test_are_what_the_settings_say(self):
+    def test_are_those_of_the_settings(self):
         given = {"SES_WORKER_POLICY__SPARE_FAULTS": '["message", "sender"]'}
         assert load_settings(given).as_policy().spare_faults == {"message", "sender"}
         assert load_settings({}).as_policy().spare_faults == set()

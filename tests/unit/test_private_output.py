@@ -1,7 +1,7 @@
 """The search through what commands say finds addresses in every spelling that masking covers."""
 
 import pytest
-from support.private import ANSWERS, command_in, hear, hear_output, told, whole_addresses
+from support.private import ANSWERS, command_in, hear, hear_output, heard_addresses, whole_addresses
 
 from worker.core.masking import mask_addresses
 
@@ -16,7 +16,7 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize("text", SPELLINGS)
-def test_a_whole_address_is_found_and_a_masked_one_is_not(text):
+def test_a_whole_address_is_found_and_a_masked_address_is_not(text):
     assert whole_addresses(f"550 <{text}>: no such user")
     assert whole_addresses(mask_addresses(f"550 <{text}>: no such user")) == []
 
@@ -40,11 +40,11 @@ def test_what_the_operator_has_typed_may_be_repeated():
     assert whole_addresses("nothing about jane@example.com", "why Jane@example.com".lower()) == []
 
 
-def test_what_commands_say_in_a_test_is_searched_at_its_end():
+def test_what_commands_print_in_a_test_is_searched_at_its_end():
     hear('{"error":"no jane@example.com"}')
     hear('{"error":"no joe@example.com"}', ["why", "Joe@Example.com"])
-    assert told() == ["jane@example.com"]
-    assert told() == []
+    assert heard_addresses() == ["jane@example.com"]
+    assert heard_addresses() == []
 
 
 def test_what_commands_print_is_searched_too_unless_people_ask_it_for_addresses():
@@ -52,7 +52,7 @@ def test_what_commands_print_is_searched_too_unless_people_ask_it_for_addresses(
     hear_output("joe@example.com,blocked", ["users", "list"])
     hear_output("joe@example.com would be blocked", ["policy", "diff", "--set", "x=1"])
     hear_output("jim@example.com is gone", ["users", "forget", "jim@example.com"])
-    assert told() == ["jane@example.com printed by drain"]
+    assert heard_addresses() == ["jane@example.com printed by drain"]
 
 
 @pytest.mark.parametrize(

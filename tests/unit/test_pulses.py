@@ -41,7 +41,7 @@ def test_a_call_has_time_for_credentials_twice():
     assert 2 * aws.IDENTITY_SECONDS + aws.CONNECT_SECONDS < aws.CALL_SECONDS
 
 
-def test_a_write_of_the_books_has_time_for_all_that_it_waits_for():
+def test_a_write_of_the_store_has_time_for_all_that_it_waits_for():
     assert locks.WAIT_SECONDS + sqlite.BUSY_SECONDS < ports.WRITE_SECONDS
     assert postgresql.SESSION_SECONDS + postgresql.STATEMENT_SECONDS < ports.WRITE_SECONDS
     assert lane.MARK_SECONDS > ports.WRITE_SECONDS

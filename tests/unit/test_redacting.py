@@ -93,8 +93,8 @@ def test_of_a_message_about_nobody_else_nothing_is_left(how):
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_an_address_is_found_and_hidden_in_every_spelling(spelling):
-    said = f"550 5.1.1 <{spelling}>: unknown, and mary.{JANE} is not her"
-    body = envelope(ses_message("bob@example.com", diagnosticCode=said))
+    diagnostic = f"550 5.1.1 <{spelling}>: unknown, and mary.{JANE} is not her"
+    body = envelope(ses_message("bob@example.com", diagnosticCode=diagnostic))
     assert names_people(body, {JANE})
     after = redacted_body(body, {JANE})
     assert not names_people(after, {JANE})

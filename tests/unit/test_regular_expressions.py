@@ -15,7 +15,7 @@ IGNORED_TEXTS = {
 FOUND = list(patterns.patterns())
 
 
-def test_each_one_in_the_package_is_looked_at():
+def test_each_in_the_package_is_looked_at():
     assert len(FOUND) == patterns.mentions() > 25
 
 
@@ -49,14 +49,14 @@ def test_none_is_excused_that_is_not_there():
         rb"a+a+",
     ],
 )
-def test_what_is_slow_is_told(text):
+def test_what_is_slow_is_reported(text):
     assert patterns.faults(text)
 
 
 @pytest.mark.parametrize(
     "text", [r"<[^<>]*@", r"^\s*x", r"\A[a-z]*\d", r"a*+b*", r"\.\d*", r"x\s{0,3}y", r'"[^"]*"?']
 )
-def test_what_is_not_slow_is_not_told(text):
+def test_what_is_not_slow_is_not_reported(text):
     assert not patterns.faults(text)
 
 

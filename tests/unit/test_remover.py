@@ -13,19 +13,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from worker.aws import AwsRefused
-from worker.core.effects import (
-    Blocked,
-    Effect,
-    EffectKind,
-    Later,
-    NotYet,
-    Removal,
-    RemovalOutcome,
-    Sent,
-    Summary,
-    Unfit,
-)
+from worker.core.effects import Blocked, Effect, Later, NotYet, Sent, Summary, Unfit
 from worker.core.errors import Misconfigured, Raced, Unavailable
+from worker.core.payloads import EffectKind, Removal, RemovalOutcome
 from worker.suppression import Entry, RemovalPolicy, Remover, restore
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -601,30 +591,30 @@ def _spelled(address):
     return f"{local}@{domain.lower()}"
 
 
-ASKED = replace(JANE, type="reinstatement", subtype=None, occurred_at=NOW, asked_by="mary")
+REQUESTED = replace(JANE, type="reinstatement", subtype=None, occurred_at=NOW, asked_by="mary")
 
 
-class TestAskedForByAPerson:
+class TestRequestedByAPerson:
     @pytest.mark.parametrize("reason", ["BOUNCE", "COMPLAINT"])
     def test_neither_patterns_nor_limits_count(self, listing, removal_log, reason):
         removal_log.removed = 99
         listing.put("Jane@example.com", reason=reason)
         remover = Remover(listing, removal_log, still_removes=lambda _: False, now=lambda: NOW)
-        report = remover.deliver(effect(ASKED))
+        report = remover.deliver(effect(REQUESTED))
         assert outcome(report) is RemovalOutcome.REMOVED
         assert report.delivery.result == f"removed: listed for {reason}, asked for by mary"
         assert report.notice.asked_by == "mary"
 
     def test_an_entry_that_is_newer_than_the_decision_stays(self, deliver, listing):
         listing.put("Jane@example.com", at=NOW + timedelta(seconds=1))
-        report = deliver(ASKED)
+        report = deliver(REQUESTED)
         assert outcome(report) is RemovalOutcome.KEPT_NEWER
         assert "Jane@example.com" in listing.entries
 
     def test_what_is_not_listed_is_not_waited_for(self, deliver):
-        assert outcome(deliver(ASKED)) is RemovalOutcome.NOT_LISTED
+        assert outcome(deliver(REQUESTED)) is RemovalOutcome.NOT_LISTED
 
     def test_the_other_spellings_on_record_are_looked_up(self, deliver, listing):
         listing.put("JANE@example.com")
-        report = deliver(replace(ASKED, also=("jAne@example.com", "JANE@example.com")))
+        report = deliver(replace(REQUESTED, also=("jAne@example.com", "JANE@example.com")))
         assert outcome(report) is RemovalOutcome.REMOVED

@@ -55,7 +55,7 @@ class TestLines:
     def test_a_rate_is_where_aws_draws_its_lines(self, lines, counted, mails, state):
         assert judge(lines, counted, mails).state is state
 
-    def test_one_bounce_of_three_mails_is_no_alarm(self):
+    def test_a_single_bounce_of_three_mails_is_no_alarm(self):
         found = judge(BOUNCES, 1, 3)
         assert found.state is State.TOO_FEW
         assert "too few mails to say" in verdict("hard bounces", found)
@@ -68,13 +68,13 @@ class TestLines:
             assert (found.state, found.rate, found.sends) == (State.UNKNOWN, None, None)
             assert "the rate is unknown" in verdict("hard bounces", found)
 
-    def test_one_complaint_is_singular_and_has_the_day_since_when_mails_are_known(self):
+    def test_a_single_complaint_is_singular_and_has_the_day_since_when_mails_are_known(self):
         assert verdict("complaints", judge(COMPLAINTS, 1, None)).startswith("1 complaint; the rate")
         sentences = verdict("complaints", judge(COMPLAINTS, 3, 3_215), " since 2026-11-28")
         assert "3 complaints of 3,215 mails since 2026-11-28: near" in sentences
 
     @given(counted=st.integers(0, 3_000), mails=st.integers(1_000, 30_000))
-    def test_so_many_more_fit_before_the_line_and_not_one_more(self, counted, mails):
+    def test_so_many_more_fit_before_the_line_and_no_more(self, counted, mails):
         for lines in (BOUNCES, COMPLAINTS):
             found = judge(lines, counted, max(mails, counted))
             for left, over in (
@@ -87,7 +87,7 @@ class TestLines:
                 if at_most + 1 <= found.sends:
                     assert judge(lines, at_most + 1, found.sends).state in over
 
-    def test_what_is_too_much_is_said_as_such(self):
+    def test_what_is_too_much_is_called_so(self):
         assert budget("hard bounces", judge(BOUNCES, 60, 1_000)) == (
             "11 hard bounces too many for a review; 39 more before a pause"
         )
@@ -109,7 +109,7 @@ class TestLines:
             assert interval(count, of) == pytest.approx((low, high), abs=5e-5)
         assert interval(20, 20)[1] == 1.0
 
-    def test_a_rate_that_may_lie_on_either_side_of_a_line_is_said_to_be_uncertain(self):
+    def test_a_rate_that_may_lie_on_either_side_of_a_line_is_called_uncertain(self):
         assert not judge(BOUNCES, 52, 1_000).is_certain
         assert "on either side of a line" in verdict("hard bounces", judge(BOUNCES, 52, 1_000))
         assert judge(BOUNCES, 700, 10_000).is_certain
@@ -131,7 +131,7 @@ class TestSums:
         )
         assert (sums.bounces, sums.new_bounces) == (10, 5)
 
-    def test_nothing_becomes_negative_when_the_simulators_mail_is_taken_away(self):
+    def test_nothing_becomes_negative_when_the_simulators_mail_is_subtracted(self):
         sums = Sums(send=1)
         sums.add({"send": 3, "open": 7, "complaint": 1}, sign=-1)
         assert sums == Sums()
@@ -184,7 +184,7 @@ class TestSends:
 
 
 class TestNotes:
-    def test_it_is_said_where_sends_come_from_and_that_ses_computes_its_own_rates(self):
+    def test_a_note_says_where_sends_come_from_and_that_ses_computes_its_own_rates(self):
         sentences = list(notes(report_of(sends=Sends(source=Source.SEND, since=DAYS[2], count=5))))
         assert sentences[0] == "Mails sent are counted by SES's Send events."
         assert sentences[1].startswith("Mails sent are known from 2026-11-03 on")
@@ -195,19 +195,19 @@ class TestNotes:
         assert "the rates" in first
         assert "report --ses" in first
 
-    def test_after_an_upgrade_the_first_send_is_awaited_and_since_when_is_said(self):
+    def test_after_an_upgrade_the_first_send_is_awaited_and_the_note_has_its_time(self):
         since = datetime(2026, 11, 6, 14, 47, tzinfo=UTC)
         first, *_ = notes(report_of(others_since=since))
         assert "Send events are counted since 2026-11-06 14:47 UTC" in first
         assert "Have SES publish" not in first
         assert "report --ses" in first
 
-    def test_receives_above_the_first_are_said_beside_the_rates(self):
+    def test_receives_above_the_first_are_noted_beside_the_rates(self):
         total_ = Sums(send=900, delivery=100, received_again=25)
         sentences = list(notes(report_of(total=total_, sends=Sends(source=Source.SEND, count=900))))
         assert any("Up to 2.5 %" in note for note in sentences)
 
-    def test_what_is_missing_is_said(self):
+    def test_what_is_missing_is_noted(self):
         since = datetime(2026, 11, 3, 4, 5, tzinfo=UTC)
         sentences = " ".join(notes(report_of(bounces_since=since, others_since=since, simulated=3)))
         for part in ("yet to be counted", "counted since 2026-11-03 04:05 UTC", "3 bounces and"):
@@ -217,8 +217,8 @@ class TestNotes:
         assert "counted" not in " ".join(notes(old)).replace("counted by", "")
 
     def test_ses_is_named_where_it_did_not_answer_and_where_it_counts_otherwise(self):
-        asked = FromSes(problem="ses:BatchGetMetricData is not permitted")
-        assert any("is not permitted" in note for note in notes(report_of(ses=asked)))
+        refused = FromSes(problem="ses:BatchGetMetricData is not permitted")
+        assert any("is not permitted" in note for note in notes(report_of(ses=refused)))
         counted = FromSes(source=Source.VDM, by_day={DAYS[0]: 1_234})
         sentences = notes(report_of(ses=counted, sends=Sends(source=Source.SEND, count=1_300)))
         assert any("SES itself counts 1,234 mails" in note for note in sentences)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from worker.cli.answer import answer_of, cause_of, undo_of
-from worker.core.folding import FirstRecord, Recorded, blank, fold
+from worker.core.folding import FirstRecord, Recorded, empty_user, fold
 from worker.core.policy import Policy
 from worker.core.retelling import retold
 from worker.store.answers import Verdict
@@ -46,7 +46,7 @@ def as_row(recorded):
     return {name: getattr(recorded, name) for name in names} | {"diagnostic": "", "tenant": ""}
 
 
-def test_each_change_begins_where_the_one_before_ended_and_the_last_is_the_record():
+def test_each_change_begins_where_the_last_ended_and_the_newest_is_the_record():
     rng = random.Random(16)
     for _ in range(50):
         events = []
@@ -56,21 +56,21 @@ def test_each_change_begins_where_the_one_before_ended_and_the_last_is_the_recor
             if sort[0] == "reinstatement":  # which is written when it occurs
                 days = max([days, *((item.occurred_at - BEGINNING).days + 1 for item in events)])
             events.append(event(number, days, *sort, received=200))
-        user = fold(blank(JANE), events, Policy())
-        told = retold(JANE, user, None, events, Policy())
+        user = fold(empty_user(JANE), events, Policy())
+        history = retold(JANE, user, None, events, Policy())
         in_order = sorted(events, key=lambda item: (item.occurred_at, item.id))
-        before = blank(JANE)
+        before = empty_user(JANE)
         for item in in_order:
-            assert told.changes[item.id].before == before
-            before = told.changes[item.id].after
-        assert told.is_the_record
+            assert history.changes[item.id].before == before
+            before = history.changes[item.id].after
+        assert history.is_the_record
 
 
 def test_what_an_imported_record_has_already_is_no_change():
     old, new = event(1, 1), event(2, 5, type="Transient")
-    told = retold(JANE, blank(JANE), FirstRecord(blank(JANE), 1), [old, new], Policy())
-    assert set(told.changes) == {2}
-    assert not told.is_the_record
+    history = retold(JANE, empty_user(JANE), FirstRecord(empty_user(JANE), 1), [old, new], Policy())
+    assert set(history.changes) == {2}
+    assert not history.is_the_record
 
 
 @pytest.mark.parametrize(
@@ -86,17 +86,17 @@ def test_what_an_imported_record_has_already_is_no_change():
     ],
 )
 def test_the_cause_is_the_event_that_set_what_stops_mail_now(events, words):
-    user = fold(blank(JANE), events, Policy())
-    told = retold(JANE, user, None, events, Policy())
+    user = fold(empty_user(JANE), events, Policy())
+    history = retold(JANE, user, None, events, Policy())
     reason = "auto_block_spam" if user.auto_block_spam else user.pause_reason
     until = None if user.auto_block_spam else user.paused_until
     verdict = Verdict(is_user=True, is_known=True, reason=reason, until=until)
     rows = [as_row(item) for item in sorted(events, key=lambda item: item.occurred_at)]
-    cause = cause_of(verdict, rows, told.changes)
+    cause = cause_of(verdict, rows, history.changes)
     assert words in answer_of(JANE, verdict, cause)
 
 
-def test_without_an_event_the_reason_is_said_in_general_and_an_address_is_quoted():
+def test_without_an_event_the_reason_is_a_general_sentence_and_an_address_is_quoted():
     verdict = Verdict(is_user=True, is_known=True, reason="by_hand", until=BEGINNING)
     assert answer_of(JANE, verdict, cause_of(verdict, [], {})) == (
         "No mail may go to jane@example.com until 2026-11-01 00:00:00 UTC, because the record says"

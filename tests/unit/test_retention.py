@@ -147,19 +147,19 @@ class TestKeys:
         new = decode(mail.bounce("jane@example.com", at=NOW.isoformat()))
         old = decode(mail.bounce("joe@example.com", at=(LIMIT - DAY).isoformat()))
         undated = decode(mail.bounce("jo@example.com", at="never"))
-        asked = []
+        looked_up = []
 
         def look_up(keys):
-            asked.extend(keys)
+            looked_up.extend(keys)
             return keys
 
         mark = mark_of(LIMIT)
         assert with_kept({mark}, new, look_up) == set()
-        assert asked == []
+        assert looked_up == []
         found = with_kept({mark, "known"}, [*new, *old, *undated], look_up)
         keys = {key for item in (*old, *undated) for key in (item.dedupe_key, item.route_key)}
         assert found == {"known", *keys}
-        assert set(asked) == set(map(kept_key, keys))
+        assert set(looked_up) == set(map(kept_key, keys))
 
 
 MADE = st.lists(
@@ -176,7 +176,7 @@ MADE = st.lists(
                 {"type_": "Transient"},
             ]
         ),
-        is_asked=st.booleans(),
+        is_refused=st.booleans(),
     ),
     max_size=14,
 )
@@ -196,7 +196,7 @@ class TestOfMany:
             each.id
             for each, how in zip(given_, made, strict=True)
             if how["days_ago"] > 90
-            and judge.fate(each, is_refused_lately=how["is_asked"]) is not Fate.STAYS
+            and judge.fate(each, is_refused_lately=how["is_refused"]) is not Fate.STAYS
         ]
         stay = required_of_many(lambda: ((each, each.id in old) for each in given_), policy, NOW)
         goes = [] if stay is None else [id_ for id_ in old if id_ not in stay]

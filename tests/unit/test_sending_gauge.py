@@ -4,7 +4,7 @@ import pytest
 from msgspec import Struct
 from support import metrics_text
 
-from worker.core.model import Scope
+from worker.core.account_events import Scope
 from worker.observability.http.sending import MOST_TENANTS, by_tenant
 
 
@@ -48,13 +48,13 @@ def test_a_disabled_tenant_has_its_series_however_many_send():
 
 
 @pytest.mark.parametrize("name", ["x" * 1_000_000, "a\nb\x1b[31m", "account", "other"])
-def test_a_name_is_cut_and_printable_and_may_be_one_of_ours(name):
+def test_a_name_is_cut_and_printable_and_may_be_ours(name):
     (label,) = [name for name, disabled in by_tenant([Status(name)]).items() if disabled]
     assert len(label) <= 200
     assert label.isprintable()
 
 
-def test_the_page_of_metrics_has_it():
+def test_the_metrics_endpoint_has_it():
     work = metrics_text.Work()
     work.sending = [Status("acme")]
     _, metrics, _, _ = metrics_text.full(work)

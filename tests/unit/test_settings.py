@@ -142,7 +142,7 @@ class TestPolicies:
         )
 
     @pytest.mark.parametrize("days", ["0.5", "1"])
-    def test_a_longer_pause_is_longer_than_the_ordinary_one(self, days):
+    def test_a_longer_pause_is_longer_than_the_ordinary_pause(self, days):
         assert "lengthens no pause" in self.wrong(repeat_pause_days=days)
 
     @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ class TestEventBridge:
             ('"auto"', EventBridge.ACCEPTED),
         ],
     )
-    def test_toml_may_say_true_or_a_word(self, file, written, resolved):
+    def test_toml_may_have_true_or_a_word(self, file, written, resolved):
         file.write_text(f"[eventbridge]\naccept = {written}\n", encoding="utf-8")
         assert load_settings({}, file).as_policy().acceptance.eventbridge is resolved
 
@@ -292,7 +292,7 @@ class TestWhatIsWrong:
         file.write_text(f"{line}\n", encoding="utf-8")
         assert complaints({}, file) == [f"{expected} (in {file})"]
 
-    def test_a_key_above_all_sections_is_told_where_it_belongs(self, file):
+    def test_the_error_of_a_key_above_all_sections_names_the_section(self, file):
         file.write_text("region = 'eu-west-1'\n", encoding="utf-8")
         assert complaints({}, file) == [
             f"region is not in any [section] of {file}; it belongs below [aws]"
@@ -625,7 +625,7 @@ class TestThePrivacyKey:
             ("abcdefghi" * 4, "must have at least 10 different characters, or it can be guessed"),
         ],
     )
-    def test_one_that_can_be_guessed_is_refused_and_not_repeated(self, key, expected):
+    def test_a_key_that_can_be_guessed_is_refused_and_not_repeated(self, key, expected):
         (line,) = complaints({"SES_WORKER_PRIVACY__KEY": key})
         assert line.startswith(f"privacy.key: {expected}")
         assert line.endswith("make one with: openssl rand -hex 32 (in SES_WORKER_PRIVACY__KEY)")

@@ -14,7 +14,8 @@ from worker.consumer.refusal import Refusal
 from worker.consumer.settling import Settler
 from worker.consumer.shared import Shared
 from worker.core.errors import Misconfigured, Raced, Refused, Unavailable
-from worker.core.model import DeadLetter, Delete, Handled, Outcome, Reason, Release
+from worker.core.messages import DeadLetter, Delete, Handled, Release
+from worker.core.model import Outcome, Reason
 from worker.observability.health import Health
 from worker.sqs.byte_budget import ByteBudget
 from worker.sqs.queue import FailedEntry
@@ -186,7 +187,9 @@ def test_quarantine_that_fails_defers_the_message_and_ends_no_thread(
     assert counters.as_dict()["deferred"] == 1
 
 
-def test_where_one_could_not_be_sent_the_others_are_tried_once(make, queue, message, monkeypatch):
+def test_where_a_dead_letter_could_not_be_sent_the_others_are_tried_once(
+    make, queue, message, monkeypatch
+):
     """A hanging dead-letter queue takes 50 s per try, and would delay all other dead letters."""
     monkeypatch.setattr("time.sleep", lambda _: None)
     sent = []
@@ -296,7 +299,7 @@ class TestEntriesThatFail:
         return [Handled(message("a"), APPLIED) for _ in range(count)]
 
     @pytest.mark.parametrize("code", ["AccessDenied", "ReceiptHandleIsInvalid", "InternalError"])
-    def test_where_all_of_several_do_nobody_receives_until_one_succeeds(
+    def test_where_all_of_several_do_nobody_receives_until_a_delete_succeeds(
         self, make, queue, fail, autoscaler, message, log, code
     ):
         fail |= {"code": code, "again": code == "InternalError"}

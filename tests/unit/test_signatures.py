@@ -15,7 +15,8 @@ from worker.aws.trust import stand_in
 from worker.core.acceptance import Acceptance, EventBridge, Verify
 from worker.core.errors import NoCertificate
 from worker.core.limits import MOST_RECORDS
-from worker.core.model import DeadLetter, Delete, Handled, Outcome, Reason, Received, Release
+from worker.core.messages import DeadLetter, Delete, Handled, Received, Release
+from worker.core.model import Outcome, Reason
 from worker.signatures.canonical import signed_text
 from worker.signatures.chain import Key
 from worker.signatures.envelopes import Bare, Envelope, outermost
@@ -412,19 +413,21 @@ class TestStandIns:
 
 class TestWithoutACertificate:
     @staticmethod
-    def away(*_):
+    def unreachable(*_):
         raise Failed("it cannot be reached")
 
     def test_auto_processes_the_message_as_an_unsigned_one(self):
-        assert passes(signed(BOUNCE), AUTO, verifier(self.away))
+        assert passes(signed(BOUNCE), AUTO, verifier(self.unreachable))
 
     def test_require_gives_it_back_with_an_error_that_blames_no_message(self):
-        [handled] = verifier(self.away).process([received(signed(BOUNCE))], REQUIRE, process)
+        [handled] = verifier(self.unreachable).process([received(signed(BOUNCE))], REQUIRE, process)
         assert isinstance(handled.error, NoCertificate)
         assert handled.met_an_outage
 
     def test_what_anybody_can_name_does_not_pause_receiving(self):
-        by = verifier(self.away, own_region="us-east-1")  # the message is from another region
+        by = verifier(
+            self.unreachable, own_region="us-east-1"
+        )  # the message is from another region
         assert isinstance(fate(signed(BOUNCE), REQUIRE, by), Release)
         [handled] = by.process([received(signed(BOUNCE))], REQUIRE, process)
         assert not handled.met_an_outage

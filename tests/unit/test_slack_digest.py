@@ -12,7 +12,8 @@ from support import notices
 from support.examples import examples
 from support.notices import AT, faults, shown, summarised
 
-from worker.core.effects import EffectKind, Summary
+from worker.core.effects import Summary
+from worker.core.payloads import EffectKind
 from worker.notifiers.slack.blocks import texts
 from worker.notifiers.slack.digest import digest, simplified_digest
 

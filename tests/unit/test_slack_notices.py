@@ -14,7 +14,9 @@ from support import mail, notices
 from support.examples import examples
 from support.notices import bounced, effect, faults, recipient, removed, shown
 
-from worker.core.effects import (
+from worker.core.faults import IN_WORDS
+from worker.core.model import Action, Kind, UserMatch
+from worker.core.payloads import (
     DeadLetterNotice,
     EffectKind,
     OwnFaultsNotice,
@@ -22,8 +24,6 @@ from worker.core.effects import (
     Removal,
     RemovalOutcome,
 )
-from worker.core.faults import IN_WORDS
-from worker.core.model import Action, Kind, UserMatch
 from worker.notifiers.slack.blocks import (
     BUDGET,
     Post,
@@ -442,9 +442,9 @@ class TestCommands:
             section("`ses-worker why x` of a stranger"),
             context("#1", "`ses-worker why jane@example.com`", "ses-worker"),
         ]
-        told = as_called(Post("t", blocks), self.HOW)
-        assert told.blocks[0] == blocks[0]
-        shown = [element["text"] for element in told.blocks[1]["elements"]]
+        post = as_called(Post("t", blocks), self.HOW)
+        assert post.blocks[0] == blocks[0]
+        shown = [element["text"] for element in post.blocks[1]["elements"]]
         assert shown == ["#1", f"`{self.HOW} why jane@example.com`", "ses-worker"]
 
     @pytest.mark.parametrize("how", ["ses-worker", "x`y", "<a>", "x" * 201])
@@ -469,7 +469,7 @@ SPARED = "policy.spare_faults = "
 
 class TestFaults:
     @pytest.mark.parametrize(("fault", "words"), IN_WORDS.items())
-    def test_whose_fault_a_bounce_was_is_said_in_words(self, fault, words):
+    def test_whose_fault_a_bounce_was_is_in_words(self, fault, words):
         assert f"Whose fault: *\n{words}" in shown(drawn(bounced(recipient(fault=fault))))
 
     @pytest.mark.parametrize("fault", ["", "<!channel>"])
@@ -486,7 +486,7 @@ class TestFaults:
             ("sender", Action.SOFT_BOUNCE, "mail to this person would not pause"),
         ],
     )
-    def test_the_setting_that_would_have_spared_somebody_is_explained_if_asked(
+    def test_the_setting_that_would_have_spared_somebody_is_explained_on_request(
         self, fault, action, would
     ):
         about = bounced(recipient(fault="recipient"), recipient(fault=fault, action=action))

@@ -66,7 +66,7 @@ def test_an_answer_is_the_same_in_whatever_pieces_it_comes(whole, cuts):
         ),
     ],
 )
-def test_before_a_body_is_read_its_length_is_told(whole, expected):
+def test_before_a_body_is_read_its_length_is_passed_on(whole, expected):
     reported = []
     head, body = whole.split(b"\r\n\r\n", 1)
     pieces = iter([head + b"\r\n\r\n", body])

@@ -9,18 +9,12 @@ from structlog.testing import capture_logs
 from support import mail
 from support.account_events import account_event, enabled, finding
 
+from worker.core.account_events import AccountStatus
 from worker.core.decode import decode
 from worker.core.errors import Unavailable
 from worker.core.limits import MOST_ADDRESSES_SHOWN
-from worker.core.model import (
-    AccountStatus,
-    Delete,
-    Handled,
-    Ignored,
-    Outcome,
-    Release,
-    User,
-)
+from worker.core.messages import Delete, Handled, Release
+from worker.core.model import Ignored, Outcome, User
 from worker.core.policy import Policy
 from worker.core.privacy import PrivacyKey
 from worker.core.unit_of_work import UnitOfWork
@@ -359,7 +353,7 @@ class TestAccountEvents:
         (line,) = report_event(event)
         assert (line["event"], line["log_level"]) == (name, level)
 
-    def test_no_text_of_strangers_is_longer_than_a_cell(self, report_event):
+    def test_no_untrusted_text_is_longer_than_a_cell(self, report_event):
         texts = dict.fromkeys(("cause", "finding", "impact", "resource"), "x" * 1_000_000)
         (line,) = report_event(finding(**texts))
         assert all(len(str(value)) <= 500 for value in line.values())
@@ -398,8 +392,8 @@ class TestHashedAddresses:
         assert not digest.hex().startswith(line["address_hash"])
 
     def test_another_key_makes_another_hash(self, lines):
-        (one,), (other,) = lines("jane@example.com"), lines("jane@example.com", key=b"x" * 32)
-        assert one["address_hash"] != other["address_hash"]
+        (line,), (other,) = lines("jane@example.com"), lines("jane@example.com", key=b"x" * 32)
+        assert line["address_hash"] != other["address_hash"]
 
     def test_without_a_key_or_an_address_there_is_none(self, lines):
         (line,) = lines("jane@example.com", key=None)

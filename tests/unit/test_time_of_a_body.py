@@ -34,7 +34,7 @@ def test_no_field_costs_more_whatever_it_is_full_of(field):
 
 
 @pytest.mark.parametrize("field", [*worst.BODIES, *worst.WRAPPINGS])
-def test_nor_does_one_in_an_envelope(field):
+def test_nor_does_a_body_in_an_envelope(field):
     assert faults(field, IN_ENVELOPES, mail.enveloped) == {}
 
 

@@ -18,8 +18,9 @@ from worker.core.decide import decide
 from worker.core.decode import decode
 from worker.core.effects import Effect, Summary
 from worker.core.masking import printable, sanitized
-from worker.core.model import Delete, Handled, Outcome, Received
-from worker.core.outbox import entries_for
+from worker.core.messages import Delete, Handled, Received
+from worker.core.model import Outcome
+from worker.core.outbox.feedback import entries_for
 from worker.core.policy import Policy
 from worker.notifiers.slack.digest import digest, simplified_digest
 from worker.notifiers.slack.notices import notice, simplified
@@ -136,7 +137,7 @@ def test_a_message_that_is_nested_deep_takes_no_longer(levels, masked):
     assert timing.seconds(lambda: notice(first, masked=masked), 0.05) <= 0.05
 
 
-def test_a_digest_of_thousands_takes_no_longer_for_what_they_say():
+def test_a_digest_of_thousands_takes_no_longer_for_their_texts():
     def effects(unit):
         output = [
             Summary(

@@ -7,8 +7,9 @@ from support import mail
 from support.lanes import SLACK
 
 from worker.core.decode import decode
-from worker.core.model import Delete, Ignored, Outcome, Reason, Received, User
-from worker.core.outbox import MOST_DOMAINS
+from worker.core.messages import Delete, Received
+from worker.core.model import Ignored, Outcome, Reason, User
+from worker.core.outbox.feedback import MOST_DOMAINS
 from worker.core.policy import Policy, UnknownRecipients
 from worker.core.unit_of_work import UnitOfWork
 

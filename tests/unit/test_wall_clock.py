@@ -35,7 +35,7 @@ USES = {
     "cli/data_request.py": "when an answer about a person was made, for people",
     "commands/check/__init__.py": "which days SES is asked about, as a report does",
     "cli/report.py": "which days a report is about, for people",
-    "cli/history_page.py": "likewise",
+    "cli/history_text.py": "likewise",
     "app/in_force.py": "how many pauses would be over, for people",
     "cli/effects.py": "for people",
     "cli/live.py": "how old the health file is, which the same machine wrote",
@@ -50,7 +50,7 @@ USES = {
 """And why a wrong one does no harm there."""
 
 
-def test_whoever_goes_by_it_says_why_a_wrong_one_does_no_harm():
+def test_every_use_of_it_gives_the_reason_why_a_wrong_clock_does_no_harm():
     found = {
         str(path.relative_to(WORKER))
         for path in WORKER.rglob("*.py")

@@ -10,19 +10,10 @@ from support import mail, timing
 from support.mail import TOPIC
 
 from worker.core.acceptance import Acceptance, EventBridge
+from worker.core.account_events import AccountEvent, AccountEventKind, AccountStatus, Scope
 from worker.core.decode import Several, decode
 from worker.core.limits import MOST_RECIPIENTS, MOST_RECORDS
-from worker.core.model import (
-    AccountEvent,
-    AccountEventKind,
-    AccountStatus,
-    Feedback,
-    Ignored,
-    Malformed,
-    Reason,
-    Route,
-    Scope,
-)
+from worker.core.model import Feedback, Ignored, Malformed, Reason, Route
 
 REPORTS = Path(__file__).parents[1] / "reports"
 OURS = Acceptance(topics=frozenset({TOPIC}), eventbridge=EventBridge.BY_TOPIC)
@@ -59,7 +50,7 @@ class TestReports:
         (feedback,) = decode(report(number))
         assert (feedback.address.key, feedback.notification.route) == (address, route)
 
-    def test_the_same_feedback_by_eventbridge_and_by_sns_is_one(self):
+    def test_the_same_feedback_by_eventbridge_and_by_sns_counts_once(self):
         (first,), (second,) = decode(report("03")), decode(report("04"))
         assert first.dedupe_key == second.dedupe_key
         assert first.route_key == second.route_key
@@ -313,7 +304,7 @@ class TestStatus:
     def test_without_any_time_it_has_none(self):
         assert decode(status_at(None, time="soon")).occurred_at is None
 
-    def test_the_same_status_delivered_twice_is_one(self):
+    def test_the_same_status_delivered_twice_counts_once(self):
         first, second = (decode(mail.sending_status()) for _ in range(2))
         assert first.dedupe_key == second.dedupe_key
         by_sns = decode(mail.enveloped(mail.sending_status(id="another", version="1")))
@@ -378,7 +369,7 @@ class TestNesting:
         assert decode(ours_inside, OURS).reason is Reason.FOREIGN_TOPIC
 
     @pytest.mark.parametrize("wrap", [mail.enveloped, mail.in_records_of_sqs])
-    def test_a_confirmation_inside_is_one(self, wrap):
+    def test_a_confirmation_inside_is_a_confirmation(self, wrap):
         inner = '{"Type": "SubscriptionConfirmation", "Token": "t", "TopicArn": "arn:x"}'
         assert decode(wrap(inner)) == Malformed(Reason.SUBSCRIPTION_CONFIRMATION, "for arn:x")
 
@@ -401,7 +392,7 @@ class TestRecords:
         assert addresses(decode(json.dumps(record))) == ["a@b.c"]
 
     @pytest.mark.parametrize("unreadable", ["{", "5", '{"eventType": "Bounce"}'])
-    def test_one_that_cannot_be_read_harms_no_other(self, unreadable):
+    def test_a_record_that_cannot_be_read_harms_no_other(self, unreadable):
         decoded = decode(some_records(mail.bounce("a@b.c"), unreadable, mail.bounce("d@b.c")))
         first, second, third = decoded.parts
         assert isinstance(second, Malformed)

@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from worker.aws import AwsRefused, is_region_of, make_client, translated
 from worker.aws.codes import ABSENT, NOT_PERMITTED, STALE_CREDENTIALS
-from worker.core.effects import AccountNotice
+from worker.core.account_events import Scope
 from worker.core.errors import Misconfigured, Refused, Unavailable
 from worker.core.masking import sanitized
-from worker.core.model import Scope
+from worker.core.payloads import AccountNotice
 from worker.timing.deadlines import within
 
 ASK_SECONDS = 8.0

@@ -14,8 +14,9 @@ import structlog
 from msgspec.structs import replace
 
 from worker.account.asking import ASK_SECONDS, Answer
-from worker.core.effects import AccountNotice, Effect
-from worker.core.model import AccountEventKind, AccountStatus, Verification
+from worker.core.account_events import AccountEventKind, AccountStatus, Verification
+from worker.core.effects import Effect
+from worker.core.payloads import AccountNotice
 
 SECOND_LOOK_SECONDS = 4.0
 """Pause before a contradiction is believed: an event may be faster than the API it describes."""

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from worker.aws import region_for, region_in
 from worker.core.errors import Misconfigured
 from worker.observability.health import Health
 from worker.service.no_users import WAYS_OUT
-from worker.service.startup_checks import warn_of_other_region
 from worker.settings import Migrate, Settings
 from worker.store import Store, ensure_schema, open_store, require_schema
 from worker.store.needs import WORKER, Needs
@@ -35,6 +33,10 @@ def queue_url(settings: Settings) -> str:
     """
     if settings.queue.url is None:
         raise Misconfigured(settings.lack_of_queue)
+    # Only here: boto3, which answers from the database do not need, takes 0.2 s.
+    from worker.aws import region_in
+    from worker.service.startup_checks import warn_of_other_region
+
     region = region_of(settings)
     if region_in(settings.queue.url) not in {None, region}:
         warn_of_other_region(settings.queue.url, region, by_setting=bool(settings.aws.region))
@@ -61,6 +63,8 @@ def region_of(settings: Settings) -> str:
         Misconfigured: no region is set.
 
     """
+    from worker.aws import region_for  # only here, as above
+
     return region_for(settings.aws.region, settings.queue.url or "", os.environ)
 
 
@@ -120,19 +124,19 @@ def open_ready_store(settings: Settings, needs: Needs = WORKER) -> Store:
 
 
 def make_relay(
-    settings: Settings, store: Store, health: Health, *, asked: bool = False
+    settings: Settings, store: Store, health: Health, *, on_request: bool = False
 ) -> "Relay | None":
     """Make the relay; None where no sender is configured: then no effect is enqueued.
 
-    `asked`: also with a lane for removals that a person asked for, which need no setting.
+    `on_request`: also with a lane for removals that a person asked for, which need no setting.
 
     Raises:
         Misconfigured: AWS's own settings are wrong.
 
     """
-    if not (settings.lanes or asked):
+    if not (settings.lanes or on_request):
         return None
     # Only here: the libraries of the channels and SQLAlchemy take 0.3 s and 20 MB.
     from worker.app import effects
 
-    return effects.make_relay(settings, store, health, asked=asked)
+    return effects.make_relay(settings, store, health, on_request=on_request)

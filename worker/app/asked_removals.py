@@ -43,10 +43,10 @@ class AskedRemovals:
 
     def serve(self, stopping: threading.Event) -> None:
         """Replace the relay, if some were found; for the thread that also reloads."""
-        if not self._found.is_set() or self._current.asked:
+        if not self._found.is_set() or self._current.on_request:
             return
-        self._current.asked = True
-        relay = make_relay(self._current.settings, self._store, self._health, asked=True)
+        self._current.on_request = True
+        relay = make_relay(self._current.settings, self._store, self._health, on_request=True)
         self._current.replace(relay, stopping)
         log.info("asked_removals.found", lane=ASKED_REMOVALS)
 

@@ -21,7 +21,7 @@ class Current:
         self.log_key = settings.log_key
         """The key of hashes of addresses in log lines, if there are any."""
         self.relay = relay
-        self.asked = False
+        self.on_request = False
         """The relay has a lane for removals that a person asked for."""
         self.retired: list[Relay] = []
         """Relays that a reload has replaced, with their last delivery still under way."""

@@ -15,7 +15,6 @@ from worker.core.effects import (
     Blocked,
     Delivery,
     Effect,
-    EffectKind,
     Lane,
     Later,
     OutboxEntry,
@@ -23,7 +22,8 @@ from worker.core.effects import (
 )
 from worker.core.errors import Raced, Refused, Unavailable
 from worker.core.model import Address
-from worker.core.outbox import entries_for_parked, entries_for_removal
+from worker.core.outbox.others import entries_for_parked, entries_for_removal
+from worker.core.payloads import EffectKind
 from worker.core.rate_limit import RateLimit
 from worker.notifiers.channel import Channel
 from worker.notifiers.registry import make_channels
@@ -51,10 +51,12 @@ MOST_REQUESTS = 18
 """Requests of a removal: at most nine calls, each with a second try."""
 
 
-def make_relay(settings: Settings, store: Store, health: Health, *, asked: bool = False) -> Relay:
+def make_relay(
+    settings: Settings, store: Store, health: Health, *, on_request: bool = False
+) -> Relay:
     """Make the relay, with a lane for each sender that is configured.
 
-    `asked`: also with a lane for removals that a person asked for.
+    `on_request`: also with a lane for removals that a person asked for.
 
     Raises:
         Misconfigured: AWS's own settings are wrong.
@@ -69,7 +71,7 @@ def make_relay(settings: Settings, store: Store, health: Health, *, asked: bool 
     ]
     if settings.suppression.remove:
         lanes.append(suppression_lane(settings, store, wait_budget))
-    if asked:
+    if on_request:
         lanes.append(suppression_lane(settings, store, wait_budget, ASKED_REMOVALS))
     return Relay(Outbox(store), lanes, wait_budget, health)
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import structlog
 
 from worker.app.current import Current
-from worker.core.model import Handled
-from worker.core.outbox import entries_for_own_faults
+from worker.core.messages import Handled
+from worker.core.outbox.others import entries_for_own_faults
 from worker.core.own_faults import BETWEEN_NOTICES, OwnFault, incident, latest, own_faults
 from worker.store import Store
 from worker.store.incidents import announce

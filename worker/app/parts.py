@@ -13,8 +13,8 @@ from worker.consumer.settling import SetAside
 from worker.core.acceptance import Verify
 from worker.core.effects import OutboxEntry
 from worker.core.floods import Floods
-from worker.core.model import Handled, Received
-from worker.core.outbox import entries_for_dead_letters
+from worker.core.messages import Handled, Received
+from worker.core.outbox.others import entries_for_dead_letters
 from worker.observability.health import Health
 from worker.observability.metrics import Metrics, Timed
 from worker.observability.stderr import lines_together

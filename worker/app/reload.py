@@ -67,7 +67,7 @@ def reload(
         policy = after.as_policy()
         relay = current.relay
         if new_relay:
-            relay = make_relay(after, store, health, asked=current.asked)
+            relay = make_relay(after, store, health, on_request=current.on_request)
     except Exception as error:  # a failed reload must not end the worker
         if not isinstance(error, Misconfigured):
             log.exception("settings.failed")

@@ -48,13 +48,13 @@ def _has_unknown_issuer(error: ssl.SSLCertVerificationError) -> bool:
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """Yield what an error wraps, the outermost first."""
-    seen: set[int] = set()
+    visited: set[int] = set()
     left: list[object] = [error]
     while left:
         found = left.pop(0)
-        if not isinstance(found, BaseException) or id(found) in seen:
+        if not isinstance(found, BaseException) or id(found) in visited:
             continue
-        seen.add(id(found))
+        visited.add(id(found))
         yield found
         wrapped = found.kwargs.get("error") if isinstance(found, BotoCoreError) else None
         left += [wrapped, getattr(found, "reason", None), found.__cause__, *found.args]

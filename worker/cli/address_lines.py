@@ -33,7 +33,7 @@ class AddressLines:
         self.refused = 0
 
     @property
-    def is_one(self) -> bool:
+    def is_single(self) -> bool:
         """Whether the address is the argument."""
         return self._argument != "-"
 
@@ -67,7 +67,7 @@ class AddressLines:
             print_message(message)
 
     def _lines(self) -> Iterator[str]:
-        if self.is_one:
+        if self.is_single:
             yield self._argument
             return
         with click.open_file("-", encoding="utf-8-sig", errors="surrogateescape") as file:

@@ -153,8 +153,8 @@ class _Checking:
         with Progress("check", "addresses", enabled=shown and self._is_list) as progress:
             while batch := list(islice(self._lines, AT_ONCE)):
                 with no_answer_is_no():
-                    asked = {line.key for line in batch if line.key}
-                    verdicts = verdicts_on(self._store, asked, self._privacy_key)
+                    keys = {line.key for line in batch if line.key}
+                    verdicts = verdicts_on(self._store, keys, self._privacy_key)
                 for line in batch:
                     yield self._answer(line, verdicts.get(line.key))
                 done += len(batch)
@@ -208,8 +208,8 @@ class _Checking:
             noun = "line is" if self._invalid_count == 1 else "lines are"
             print_message(f"{self._invalid_count:,} {noun} no usable address: {named}{more}")
         if self._is_list and not quiet:
-            asked = counted(self._yes + self._no, "address", "addresses")
-            print_message(f"{asked}: {self._yes:,} may be mailed now, {self._no:,} must not")
+            checked = counted(self._yes + self._no, "address", "addresses")
+            print_message(f"{checked}: {self._yes:,} may be mailed now, {self._no:,} must not")
 
     @property
     def status(self) -> Exit:

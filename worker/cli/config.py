@@ -52,21 +52,21 @@ def show(settings: "Settings", *, as_json: bool) -> None:
         return
     click.echo(printable(f"# settings file: {settings.file or 'none'}"))
     section = ""
-    for one in shown:
-        if one.name.partition(".")[0] != section:
-            section = one.name.partition(".")[0]
+    for setting in shown:
+        if setting.name.partition(".")[0] != section:
+            section = setting.name.partition(".")[0]
             click.echo()
-        click.echo(printable(_line(one)))
+        click.echo(printable(_line(setting)))
 
 
 def _as_json(shown: Sequence["Shown"]) -> dict[str, Any]:
     import msgspec
 
     return {
-        one.name: {"value": one.value, "secret": one.is_secret}
-        | msgspec.to_builtins(one.origin)
-        | {"overridden": msgspec.to_builtins(one.overridden)}
-        for one in shown
+        setting.name: {"value": setting.value, "secret": setting.is_secret}
+        | msgspec.to_builtins(setting.origin)
+        | {"overridden": msgspec.to_builtins(setting.overridden)}
+        for setting in shown
     }
 
 

@@ -154,14 +154,14 @@ def _settings_naming(settings: "Settings", key: str) -> list[str]:
 
 
 def _write(file: Path, fields: dict[str, Any], *, as_json: bool) -> None:
-    from worker.cli.data_request_page import page
+    from worker.cli.data_request_text import text_lines
     from worker.cli.outfile import written
 
     with written(file) as out:
         if as_json:
             out.write(json.dumps(fields, default=_as_text) + "\n")
         else:
-            for line in page(fields):
+            for line in text_lines(fields):
                 out.write(f"{line}\n")
     if str(file) != "-":
         events = counted(len(fields["events"]), "event")

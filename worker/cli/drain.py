@@ -86,7 +86,7 @@ def _show(drained: "Drained") -> None:
     from rich.table import Table
 
     from worker.cli.called import as_called
-    from worker.cli.page import screen
+    from worker.cli.screen import screen
 
     table = Table(title=f"drained in {drained.elapsed_seconds:.1f} s")
     table.add_column("messages")

@@ -49,7 +49,7 @@ def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def show_problems(resting: Sequence["Problem"]) -> None:
     """Print which lanes deliver nothing now, and when the next try comes."""
-    from worker.cli.page import put, screen
+    from worker.cli.screen import put, screen
 
     for problem in resting:
         text = f"{problem.name} delivers nothing: {problem.why}; next try {_next_try(problem)}"
@@ -69,7 +69,7 @@ def show(
 ) -> None:
     """Print effects, each with its cause and its last answer, and below them the counts."""
     from worker.cli.called import as_called
-    from worker.cli.page import put, put_whole, screen
+    from worker.cli.screen import put, put_whole, screen
 
     out = screen()
     for row in rows:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.text import Text
 
 from worker.cli.common import counted
-from worker.cli.page import put, put_whole, screen
+from worker.cli.screen import put, put_whole, screen
 from worker.core.masking import printable
 from worker.topology.checks.findings import Finding, Status
 

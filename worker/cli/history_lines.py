@@ -22,7 +22,7 @@ def lines_of(event: Mapping[str, Any], change: "Change | None") -> Iterator[tupl
     """Yield a label and a text for each line below the heading of an event, but its effects."""
     is_ours = event["kind"] in {REINSTATEMENT, FORGIVENESS}
     if not is_ours:
-        yield from _said(event)
+        yield from _explained(event)
     yield "Decision", decision_of(event)
     if change:
         yield from _states(event["occurred_at"], change)
@@ -51,7 +51,7 @@ def meaning_of(event: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _said(event: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _explained(event: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     meaning = meaning_of(event)
     if meaning["type"]:
         yield "SES says", meaning["type"]

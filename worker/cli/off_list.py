@@ -36,7 +36,7 @@ class OffList:
         self._end: Progress | None = None
 
     @property
-    def is_well(self) -> bool:
+    def is_off_the_list(self) -> bool:
         """Whether no address is on the list, so far as SES says."""
         figures = self.figures
         return bool(figures["asked"] == figures[_REMOVED] + figures[_NOT_LISTED])
@@ -72,7 +72,7 @@ class OffList:
         from worker.commands.asked_removals import Delivering
         from worker.observability.log import configure_logging
 
-        if self._settings.log.level == "info":  # what it would log is said below
+        if self._settings.log.level == "info":  # what it would log is printed below
             configure_logging("error", json=self._settings.log.as_json)
         delivering = Delivering(self._settings, self._store, list(self._removals))
         with Bar("suppression list", "addresses", enabled=self._shown) as bar:
@@ -82,22 +82,22 @@ class OffList:
             )
         if not self._shown:
             return
-        for message in self._messages(self._end, is_one=lines.is_one):
+        for message in self._messages(self._end, is_single=lines.is_single):
             lines.show(message)
         if self._end.waiting:
-            print_message(_owed(self._end))
+            print_message(_left_to_worker(self._end))
 
-    def _messages(self, end: "Progress", *, is_one: bool) -> Iterator[str]:
+    def _messages(self, end: "Progress", *, is_single: bool) -> Iterator[str]:
         """Say what became of an address: of many only where it may still be listed."""
         for number, text in end.results.items():
             outcome, _, detail = text.partition(":")
-            if not is_one and outcome in {_REMOVED, _NOT_LISTED}:
+            if not is_single and outcome in {_REMOVED, _NOT_LISTED}:
                 continue
-            said = f" ({detail.strip()})" if detail else ""
-            yield f"{self._removals[number]}: {outcome.replace('_', ' ')}{said}"
+            reason = f" ({detail.strip()})" if detail else ""
+            yield f"{self._removals[number]}: {outcome.replace('_', ' ')}{reason}"
 
 
-def _owed(end: "Progress") -> str:
+def _left_to_worker(end: "Progress") -> str:
     why = f" ({end.error})" if end.error else ""
     return (
         f"{counted(end.waiting, 'removal')} could not be done now{why}: a running worker does it, "

@@ -177,7 +177,7 @@ def _meant(ids: Sequence[int], parked: bool, waiting: bool, kind: str | None) ->
 def _outbox_filter(
     *, ids: Sequence[int] = (), states: Sequence[str] = (), kind: str | None = None
 ) -> "OutboxFilter":
-    from worker.core.effects import EffectKind
+    from worker.core.payloads import EffectKind
     from worker.store.outbox_list import OutboxFilter, State
 
     chosen = EffectKind(kind) if kind else None

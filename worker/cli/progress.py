@@ -68,5 +68,5 @@ class Progress:
 
 def amount(done: int, total: int | None, unit: str) -> str:
     """Write `6 of 10 messages`, or `6 messages` of an unknown total; `unit` is a plural."""
-    one = unit.removesuffix("s")
-    return counted(done, one) if total is None else f"{done:,} of {counted(total, one)}"
+    singular = unit.removesuffix("s")
+    return counted(done, singular) if total is None else f"{done:,} of {counted(total, singular)}"

@@ -134,9 +134,9 @@ def reinstate(
         click.echo(json.dumps(work.figures | more))
     else:
         click.echo(listed.sentence if work.removals else work.sentence)
-        if off_list is None and (work.lifted or lines.is_one):
+        if off_list is None and (work.lifted or lines.is_single):
             print_message(_MAY_STILL_REFUSE)
-    sys.exit(Exit.FAILED if lines.refused or not listed.is_well else Exit.DONE)
+    sys.exit(Exit.FAILED if lines.refused or not listed.is_off_the_list else Exit.DONE)
 
 
 def _caller() -> str:
@@ -194,8 +194,8 @@ class _Reinstating:
     @property
     def interrupted(self) -> str:
         """What is done after an interrupt."""
-        owed = f", and {len(self.removals):,} removals are owed" if self.removals else ""
-        return f"{self.lifted:,} addresses are reinstated{owed}"
+        removals = f", and {len(self.removals):,} removals are owed" if self.removals else ""
+        return f"{self.lifted:,} addresses are reinstated{removals}"
 
     def go_through(self) -> None:
         """Go through the lines, a transaction's worth at a time."""
@@ -215,13 +215,13 @@ class _Reinstating:
             self.removals[result.removal] = result.key
         if result.reason is None:
             self.free += 1
-            if self._lines.is_one or result.removal is None:
+            if self._lines.is_single or result.removal is None:
                 self._lines.show(f"{result.key} is neither paused nor blocked")
             return
         self.lifted += 1
         self._created += not (result.was_user or result.was_forgotten)
         self._blocked += result.until is None
-        if self._shown and (self._lines.is_one or self._lifting.dry_run):
+        if self._shown and (self._lines.is_single or self._lifting.dry_run):
             until = result.until and f"paused until {result.until:%Y-%m-%d %H:%M} UTC"
             was = "is" if self._lifting.dry_run else "was"
             print_message(f"{result.key} {was} {until or 'blocked'} ({result.reason})")

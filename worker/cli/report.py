@@ -103,7 +103,7 @@ def report(
     _check(html, csv_file, as_json=as_json)
     found = _made(settings, ReportRequest(days=days, by=by, top=top), ses=ses)
     if html:
-        _write_page(html, found)
+        _write_html(html, found)
     if csv_file:
         _write_table(csv_file, found)
     if as_json:
@@ -147,13 +147,13 @@ def _asking_ses(settings: "Settings") -> "AskSes":
     return SendMetrics(region=region_of(settings)).ask
 
 
-def _write_page(path: Path, found: "Report") -> None:
+def _write_html(path: Path, found: "Report") -> None:
     from worker.cli.outfile import written
-    from worker.commands.report.page import page_of
+    from worker.commands.report.html import html_of
 
-    page = page_of(found)
+    document = html_of(found)
     with written(path) as file:
-        file.write(page)
+        file.write(document)
     if str(path) != "-":
         print_message(f"wrote the page {path}")
 

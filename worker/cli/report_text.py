@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from worker.cli.called import as_called
 from worker.cli.common import counted
-from worker.cli.page import put, put_widest, screen, table_of
 from worker.cli.plots import bar, sparkline
+from worker.cli.screen import put, put_widest, screen, table_of
 from worker.core.masking import cut, printable
 from worker.core.reporting.lines import Judgement, State
 from worker.core.reporting.report import By, Decision, Reason, Report, Row

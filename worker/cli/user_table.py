@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from worker.cli.page import put, put_whole, put_widest, screen, table_of
+from worker.cli.screen import put, put_whole, put_widest, screen, table_of
 from worker.cli.words import feedback_counts, state_of
 from worker.core.masking import printable
 

@@ -79,7 +79,7 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
     if as_json:
         click.echo(json.dumps(_figures(story) | _hash_of(settings, parsed.key)))
     else:
-        from worker.cli.history_page import show
+        from worker.cli.history_text import show
 
         show(story)
         if messages:
@@ -92,15 +92,15 @@ def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> No
 def _story(settings: "Settings", key: str, history: "History") -> Story:
     from worker.core.retelling import retold
 
-    told = retold(
+    retelling = retold(
         key, history.record, history.first, history.recorded, settings.as_policy(),
         tombstone=history.tombstone,
     )  # fmt: skip
-    cause = cause_of(history.verdict, history.events, told.changes)
+    cause = cause_of(history.verdict, history.events, retelling.changes)
     return Story(
         key=key,
         history=history,
-        retold=told,
+        retold=retelling,
         answer=answer_of(key, history.verdict, cause),
         undo=undo_of(key, history.verdict, history.events, history.removals),
     )

@@ -28,11 +28,11 @@ from worker.store import Store
 from worker.store.outbox import Outbox
 from worker.store.outbox_list import State, finished_of
 
-PATIENCE_SECONDS = 30.0
+IDLE_SECONDS = 30.0
 """How long nothing may get done, since another process is at work for example, before the rest is
 left to a worker."""
 MOST_FAILURES = 3
-"""Tries in a row for which SES was away, before the rest is left to a worker."""
+"""Tries in a row for which SES could not be reached, before the rest is left to a worker."""
 _LOOK_SECONDS = 0.2
 _FEW = 100
 
@@ -97,7 +97,7 @@ class Delivering:
             now = time.monotonic()
             if progress.waiting != before:
                 moved_at, before = now, progress.waiting
-            if not progress.waiting or now - moved_at > PATIENCE_SECONDS:
+            if not progress.waiting or now - moved_at > IDLE_SECONDS:
                 return
             self._over.wait(_LOOK_SECONDS if progress.waiting < _FEW else 10 * _LOOK_SECONDS)
 

@@ -34,8 +34,8 @@ def deliver(
     if failure is None:
         _add_up(store, signals)
     try:
-        asked = store.has_unfinished(ASKED_REMOVALS)
-        relay = make_relay(settings, store, Health(), asked=asked)
+        on_request = store.has_unfinished(ASKED_REMOVALS)
+        relay = make_relay(settings, store, Health(), on_request=on_request)
         if relay and failure is None:
             relay.deliver_for(DELIVERY_SECONDS, signals.to_stop, signals.to_hurry)
         unfinished = store.unfinished()

@@ -24,7 +24,7 @@ class ForgottenMessages:
 
     def __init__(self, verifier: Verifier, acceptance: Acceptance) -> None:
         self._verifier = verifier
-        self._sources = acceptance
+        self._acceptance = acceptance
         self._verified: dict[bytes, bool] = {}
 
     def of_row(self, row: Mapping[str, Any], keys: Keys) -> Mapping[str, Any] | None:
@@ -89,7 +89,7 @@ class ForgottenMessages:
 
         """
         try:
-            return self._verifier.require_held(body, self._sources)
+            return self._verifier.require_held(body, self._acceptance)
         except Wrong as error:
             raise CannotRedact(f"its signature does not hold: {error}") from None
         except (NotServed, NoCertificate) as error:

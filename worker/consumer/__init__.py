@@ -24,7 +24,7 @@ from worker.consumer.shared import Shared
 from worker.consumer.writing import Writer, WriterStore
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Refused, Unsynced
-from worker.core.model import Handled, Received
+from worker.core.messages import Handled, Received
 from worker.core.ports import BatchStore
 from worker.observability.health import Health, Pulse
 from worker.service.shutdown import LEFT_BEHIND

@@ -7,7 +7,7 @@ import structlog
 from tenacity import Retrying
 
 from worker.core.errors import Unavailable
-from worker.core.model import Received
+from worker.core.messages import Received
 from worker.sqs.queue import LARGEST_BATCH, FailedEntry, tens
 
 Item = TypeVar("Item")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from sys import getsizeof
 
 from worker.consumer.leases import Leases
-from worker.core.model import DeadLetter, Received
+from worker.core.messages import DeadLetter, Received
 
 MOST_WAITING = 200
 """Dead letters that may be handed over and not yet settled: as many as a poller gathers."""

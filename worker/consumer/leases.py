@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from worker.core.model import Received
+from worker.core.messages import Received
 from worker.sqs.queue import LONGEST_HOLD_SECONDS, Queue, tens
 from worker.timing import clock
 from worker.timing.deadlines import within

@@ -12,7 +12,7 @@ from worker.consumer.settling import Settler
 from worker.consumer.shared import Shared
 from worker.consumer.writing import Writer
 from worker.core.errors import Refused, Stopped, Unavailable
-from worker.core.model import Handled, Received, Release
+from worker.core.messages import Handled, Received, Release
 from worker.observability.health import Pulse
 from worker.sqs import queue
 from worker.sqs.byte_budget import WAIT_SECONDS

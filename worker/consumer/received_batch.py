@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from worker.core.model import Handled, Received, Release
+from worker.core.messages import Handled, Received, Release
 from worker.timing import clock
 
 HELD_SECONDS = 25.0

@@ -20,7 +20,7 @@ from worker.aws import AwsRefused
 from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.leases import Leases
 from worker.core.errors import Refused, Stopped, Unavailable
-from worker.core.model import Received
+from worker.core.messages import Received
 from worker.observability.health import Health, Pulse
 from worker.sqs.queue import EntriesRefused, FailedEntry, Queue, refusal_of, tens
 from worker.timing.retries import unless_over, while_unreachable

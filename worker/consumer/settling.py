@@ -16,7 +16,8 @@ from worker.consumer.refusal import Refusal
 from worker.consumer.shared import Shared
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Refused, Unavailable
-from worker.core.model import DeadLetter, Delete, Handled, Outcome, Received, Release
+from worker.core.messages import DeadLetter, Delete, Handled, Received, Release
+from worker.core.model import Outcome
 from worker.core.ports import WRITE_SECONDS, BatchStore
 from worker.observability.health import Pulse
 from worker.sqs import queue

@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from worker.core.errors import NotBegun, Unavailable, Unsynced
-from worker.core.model import Delete, Handled, Outcome, Received
+from worker.core.messages import Delete, Handled, Received
+from worker.core.model import Outcome
 from worker.timing.retries import RECEIVES_BEFORE_GIVING_UP
 
 TIMES = 2

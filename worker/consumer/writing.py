@@ -19,7 +19,8 @@ from worker.consumer.outage import Outage
 from worker.consumer.received_batch import ReceivedBatch
 from worker.consumer.suspects import Suspects
 from worker.core.errors import Misconfigured, NoCertificate, Unavailable
-from worker.core.model import DeadLetter, Handled, Reason, Received
+from worker.core.messages import DeadLetter, Handled, Received
+from worker.core.model import Reason
 from worker.core.ports import BatchStore
 from worker.observability.health import SIGNATURES, STORE, Health
 from worker.sqs.queue import LARGEST_BATCH
@@ -217,7 +218,7 @@ class Writer:
             self._give_up(error)
 
     def _probe(self) -> None:
-        """Probe what is away; the problem shows the latest error, not the first of the outage."""
+        """Probe what is unavailable; the problem shows the latest error, not the first."""
         what = self._outage.what if self._outage else STORE
         probe = self._probe_certificates if what == SIGNATURES else self._store.probe
         try:

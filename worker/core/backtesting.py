@@ -34,9 +34,9 @@ def deciding_fields(policy: Policy) -> dict[str, Any]:
     }
 
 
-def decide_alike(one: Policy, other: Policy) -> bool:
+def decide_alike(policy: Policy, other: Policy) -> bool:
     """Return whether two policies make the same records of the same events."""
-    return deciding_fields(one) == deciding_fields(other)
+    return deciding_fields(policy) == deciding_fields(other)
 
 
 class Bar(Struct, frozen=True):

@@ -8,10 +8,12 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from worker.core.account_events import AccountEvent
 from worker.core.decode import Decoded, decode, feedback_in, parts_of
-from worker.core.folding import Recorded, strangers
+from worker.core.folding import Recorded, users_of
 from worker.core.memory import may_forgive
-from worker.core.model import AccountEvent, Counted, Feedback, Handled, Ignored, Received, User
+from worker.core.messages import Handled, Received
+from worker.core.model import Counted, Feedback, Ignored, User
 from worker.core.past import OnRecord, Past, past_of
 from worker.core.policy import Policy
 from worker.core.redacting import named_by
@@ -149,7 +151,7 @@ def decide_batch(
             unit.forgotten = _forgotten(batch, named, policy, transaction)
         if unit.creates_users and (missing := named.difference(users, transaction.locked)):
             if policy.begin_with_record:
-                unit.on_record = strangers(transaction.on_record(missing), policy)
+                unit.on_record = users_of(transaction.on_record(missing), policy)
             else:
                 unit.begins_empty = True
         if policy.needs_past:
@@ -174,12 +176,12 @@ def _forgotten(
 
     """
     key = require_key(policy.privacy_key, transaction.key_id)
-    asked = set(named)
+    addresses = set(named)
     for notification in {
         id(item.notification): item.notification for item in batch.feedback
     }.values():
-        asked |= named_by(notification)
-    by_digest = {key.digest(address): address for address in asked}
+        addresses |= named_by(notification)
+    by_digest = {key.digest(address): address for address in addresses}
     return {by_digest[found.digest]: found for found in transaction.forgotten(by_digest)}
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from worker.core.limits import LONGEST_SHOWN
 from worker.core.masking import cut
-from worker.core.model import Received
+from worker.core.messages import Received
 from worker.core.parsing import parse_time
 
 OURS = "ses_worker_"

@@ -159,15 +159,15 @@ def _skeleton_with_words(text: str) -> _Skeleton:
     """Return the skeleton of a text whose encoded words (RFC 2047) are decoded.
 
     All characters of a word stand where the whole word is written. Words are not read across the
-    blanks in them: it could not be told where they are.
+    blanks in them: their places could not be found.
     """
     if not has_words(text):
         return _skeleton(text)
     whole = _Skeletons([], [], [])
     end = 0
-    for start, stop, said in words_in(text):
+    for start, stop, words in words_in(text):
         _append(whole, _skeleton(text[end:start]), end)
-        plain = " ".join(_skeleton(part).text for part in said.split())
+        plain = " ".join(_skeleton(part).text for part in words.split())
         whole.pieces.append(plain)
         whole.starts.extend([start] * len(plain))
         whole.ends.extend([stop] * len(plain))
@@ -186,12 +186,12 @@ def _read(token: re.Match[str], kind: str) -> str:
     """Return what a person reads: lower case, without blanks, signs and dots as such."""
     if kind in {"at", "dot"}:
         return _SPELLED[kind]
-    one = token[0]
+    character = token[0]
     if kind != "one":
-        one = chr(int(token[kind], 10 if kind == "html" else 16)).lower()
-    if one in INVISIBLE:
+        character = chr(int(token[kind], 10 if kind == "html" else 16)).lower()
+    if character in INVISIBLE:
         return ""
-    return _SPELLED.get(one) or (one if one.isascii() else _folded(one))
+    return _SPELLED.get(character) or (character if character.isascii() else _folded(character))
 
 
 @lru_cache(maxsize=1024)

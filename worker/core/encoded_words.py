@@ -68,12 +68,12 @@ def words_in(text: str) -> Iterator[tuple[int, int, str]]:
         if name == charset and not between.strip(" \t"):
             end, written = word.end(), written + read
             continue
-        yield from _said(start, end, charset, written)
+        yield from _decoded(start, end, charset, written)
         start, end, charset, written = word.start(), word.end(), name, read
-    yield from _said(start, end, charset, written)
+    yield from _decoded(start, end, charset, written)
 
 
-def _said(start: int, end: int, charset: str, written: bytes) -> Iterator[tuple[int, int, str]]:
+def _decoded(start: int, end: int, charset: str, written: bytes) -> Iterator[tuple[int, int, str]]:
     if written and charset in _CHARSETS:
         with suppress(LookupError, ValueError):  # a codec of bytes, or a broken character
             yield start, end, written.decode(charset)

@@ -16,10 +16,11 @@ from operator import itemgetter
 
 from msgspec.structs import replace
 
-from worker.core.effects import Notice, OutboxEntry
+from worker.core.effects import OutboxEntry
 from worker.core.limits import LONGEST_ADDRESS, MOST_FLOODED, MOST_IN_DETAIL
 from worker.core.masking import cut
 from worker.core.model import Decision
+from worker.core.payloads import Notice
 
 NOT_KEPT = "(not kept: too many events about the address within an hour)"
 """What stands in the place of the diagnostic, in `events` and in notices."""

@@ -64,7 +64,7 @@ class FirstRecord(Struct, frozen=True):
     0: none."""
 
 
-def blank(key: str) -> User:
+def empty_user(key: str) -> User:
     """Return the record of a person about whom nothing is known."""
     return User(email=key, email_key=key)
 
@@ -178,7 +178,7 @@ def fold(start: User, events: Iterable[Recorded], policy: Policy) -> User:
     return folding.user
 
 
-def strangers(events: Iterable[Recorded], policy: Policy) -> dict[str, User]:
+def users_of(events: Iterable[Recorded], policy: Policy) -> dict[str, User]:
     """Return the records that people have as soon as they are users, by address.
 
     `events`: theirs, in the order of ids.
@@ -187,13 +187,13 @@ def strangers(events: Iterable[Recorded], policy: Policy) -> dict[str, User]:
     for event in events:
         key = event.recipient
         if key not in found:
-            found[key] = Fold(blank(key), policy)
+            found[key] = Fold(empty_user(key), policy)
         found[key].add(event)
     return {key: folding.user for key, folding in found.items()}
 
 
 class Person:
-    """What is on record about an address: a user, unless it is a stranger, and its events.
+    """What is on record about an address: a user, if it is one, and its events.
 
     Events are added one by one: an address may have more of them than fit into memory.
     """
@@ -202,7 +202,7 @@ class Person:
         self.key = key
         self.user = user
         self._first = first
-        begun = first.record if first else blank(key)
+        begun = first.record if first else empty_user(key)
         self.start = replace(begun, last_delivery=user.last_delivery) if user else begun
         """The record before its first event. Only the last delivery is kept, so a fold begins with
         it: a delivery forgives what was before it, also if that arrives later."""
@@ -289,8 +289,8 @@ class Person:
 def _set_by(event: Recorded) -> frozenset[str]:
     """Return what an event may have set: the block, and pauses by their `pause_reason`.
 
-    A stranger's event took no action. It was folded when the stranger became a user, by a policy
-    that is not known.
+    The event of an address that was no user took no action. It was folded when it became a
+    user, by a policy that is not known.
     """
     if event.user_match != _MISSING:
         blocks, pauses = event.action == _BLOCK and not event.timed, frozenset({event.action})

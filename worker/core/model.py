@@ -1,7 +1,8 @@
 """The data types of the core, in the order in which a message goes through them.
 
-A `Received` message is decoded to `Feedback` (or `Ignored`, or `Malformed`), feedback about a
-`User` becomes a `Decision`, and the message gets a `Disposition`: delete, release or dead-letter.
+A `Received` message (`worker.core.messages`) is decoded to `Feedback` (or `Ignored`, `Malformed` or
+an `AccountEvent`), feedback about a `User` becomes a `Decision`, and the message gets a
+`Disposition`: delete, release or dead-letter.
 
 All types are immutable. `msgspec.Struct` stands in for a frozen dataclass because several objects
 are created for every message, and creating a `Struct` takes a fifth of the time. Likewise the text
@@ -14,8 +15,6 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
-
-from worker.core.errors import Locked, Misconfigured, Unavailable
 
 
 class Kind(StrEnum):
@@ -187,78 +186,6 @@ class Feedback(Struct, frozen=True, kw_only=True):
         return self.recipient.address
 
 
-class AccountEventKind(StrEnum):
-    """What SES says about the account (`account_events.kind`)."""
-
-    SENDING_STATUS = "sending_status"
-    RECOMMENDATION = "recommendation"
-    """A finding of SES's advisor."""
-
-
-class AccountStatus(StrEnum):
-    """What has become of it (`account_events.status`)."""
-
-    DISABLED = "disabled"
-    ENABLED = "enabled"
-    OPEN = "open"
-    RESOLVED = "resolved"
-
-
-class Scope(StrEnum):
-    """What an account event is about (`account_events.scope`)."""
-
-    ACCOUNT = "account"
-    TENANT = "tenant"
-    IDENTITY = "identity"
-    CONFIGURATION_SET = "configuration_set"
-    OTHER = "other"
-    """A resource of an unknown type: nothing is concluded from it for the account."""
-
-
-class AccountEvent(Struct, frozen=True, kw_only=True):
-    """SES stopped or resumed sending, or found or closed a problem; a row of `account_events`.
-
-    https://docs.aws.amazon.com/ses/latest/dg/monitoring-eventbridge.html
-    """
-
-    kind: AccountEventKind
-    status: AccountStatus
-    scope: Scope
-    resource: str
-    """The ARN of the tenant, identity or configuration set; empty: the account."""
-    tenant: str = ""
-    """The tenant's name."""
-    cause: str = ""
-    """Why sending was stopped or resumed, as SES says; or the type of the finding: `BOUNCE`."""
-    finding: str = ""
-    """The sentence with which SES describes the finding."""
-    impact: str = ""
-    account_id: str = ""
-    region: str = ""
-    route: Route
-    occurred_at: datetime | None
-    """The status's `lastUpdatedTimestamp`, else EventBridge's time; None if none can be parsed."""
-    dedupe_key: str
-
-
-class NewAccountEvent(Struct, frozen=True, kw_only=True):
-    """An account event that was not on record, with its times; becomes a row."""
-
-    event: AccountEvent
-    occurred_at: datetime
-    """The event's own time; `received_at` if that cannot be parsed, or lies in the future."""
-    received_at: datetime
-
-
-class Verification(StrEnum):
-    """Whether SES's own API says the same (`account_events.verification`)."""
-
-    REPORTED = "reported"
-    """Not asked, or SES's API did not say."""
-    CONFIRMED = "confirmed"
-    CONTRADICTED = "contradicted"
-
-
 class Counted(Struct, frozen=True, kw_only=True):
     """What is counted of an event that is not kept: a Send, a Delivery, an Open and so on."""
 
@@ -340,85 +267,3 @@ class Forgiveness(Struct, frozen=True):
     delivered_at: datetime
     received_at: datetime
     """When the delivery became known, or an older soft bounce that arrived after it."""
-
-
-class Received(Struct, frozen=True, kw_only=True):
-    """A message as received from SQS, with our lease on it."""
-
-    message_id: str
-    body: str
-    receipt_handle: str
-    receive_count: int
-    """SQS's `ApproximateReceiveCount`. It is approximate: use it for back-off only."""
-    received_at: datetime
-    lease_until: float
-    """When the visibility timeout ends, in seconds of `worker.timing.clock`."""
-    sent_at: datetime | None = None
-    attributes: Mapping[str, Any] = {}
-    """SQS's `MessageAttributes`, in the format of the API."""
-    sender: str = ""
-    """Who sent it, by SQS's `SenderId`, which no sender can choose; empty: unknown."""
-    verified: bool = False
-    """SNS's signature held, and was taken off with a person whom the message named."""
-
-
-class Delete(Struct, frozen=True):
-    """Delete the message from the queue: its changes are committed, or it has none."""
-
-    outcome: Outcome
-
-
-class Release(Struct, frozen=True):
-    """Return the message to the queue; it becomes visible again after `seconds`."""
-
-    seconds: float
-    begun: bool = True
-    """False: processing never started, so the message has no outcome."""
-
-
-class DeadLetter(Struct, frozen=True):
-    """Dead-letter the message with the reason, then delete it from the queue."""
-
-    reason: Reason
-    detail: str = ""
-
-
-Disposition = Delete | Release | DeadLetter
-
-
-class Handled(Struct, frozen=True):
-    """A processed message: its disposition, and the decisions that it caused."""
-
-    received: Received
-    disposition: Disposition
-    decisions: Sequence[Decision] = ()
-    ignored: Ignored | None = None
-    error: Exception | None = None
-    """The error that stopped this message, if any."""
-    account_events: Sequence[NewAccountEvent] = ()
-    is_counted: bool = False
-    """What it says was counted, in the same commit."""
-
-    @property
-    def is_new(self) -> bool:
-        """The message has added rows, and perhaps effects."""
-        return bool(self.decisions or self.account_events)
-
-    @property
-    def met_an_outage(self) -> bool:
-        """The store was unavailable: the error has nothing to do with this message."""
-        if self.error is None:
-            return False
-        return isinstance(self.error, Unavailable | Misconfigured) and not self.is_locked_out
-
-    @property
-    def is_locked_out(self) -> bool:
-        """Another session holds row locks that this message needs; other messages are not held."""
-        return isinstance(self.error, Locked)
-
-    @property
-    def proves_store_works(self) -> bool:
-        """The message was committed or found to be a duplicate, so the store can be written."""
-        if self.is_counted:
-            return True
-        return self.disposition in (Delete(Outcome.APPLIED), Delete(Outcome.DUPLICATE))

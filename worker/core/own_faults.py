@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from worker.core.disguise import hide
-from worker.core.effects import OwnFaultsNotice
 from worker.core.faults import Fault
 from worker.core.limits import LONGEST_SHOWN
 from worker.core.masking import sanitized
 from worker.core.model import Decision
+from worker.core.payloads import OwnFaultsNotice
 
 WINDOW = timedelta(minutes=5)
 BETWEEN_NOTICES = timedelta(hours=1)

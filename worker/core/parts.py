@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from worker.core.model import DeadLetter, Delete, Disposition, Handled, Outcome, Received
+from worker.core.messages import DeadLetter, Delete, Disposition, Handled, Received
+from worker.core.model import Outcome
 
 _BY_WEIGHT = (Outcome.APPLIED, Outcome.DUPLICATE)
 

@@ -4,9 +4,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from worker.core.account_events import AccountEvent
 from worker.core.effects import OutboxEntry
 from worker.core.folding import Recorded
-from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
+from worker.core.messages import DeadLetter, Received
+from worker.core.model import Feedback, User
 from worker.core.past import OnRecord
 from worker.core.tombstones import Tombstone
 from worker.core.unit_of_work import UnitOfWork

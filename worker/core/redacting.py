@@ -14,13 +14,14 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from worker.core.account_events import AccountEvent
 from worker.core.address import parse_address
 from worker.core.decode import Single, decode, feedback_in, parts_of
 from worker.core.disguise import hide_all, names_any
 from worker.core.display_names import without_display_names
 from worker.core.limits import DEEPEST_WRAPPING, LONGEST_ADDRESS, LONGEST_REPORTED
 from worker.core.masking import MASK, addresses_in, domain_at
-from worker.core.model import AccountEvent, Feedback, Ignored, Malformed, Notification
+from worker.core.model import Feedback, Ignored, Malformed, Notification
 from worker.core.nesting import is_nested_too_deep
 
 Keys = Collection[str]

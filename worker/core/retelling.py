@@ -10,7 +10,7 @@ from operator import attrgetter
 from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.core.folding import FirstRecord, Fold, Person, Recorded, blank
+from worker.core.folding import FirstRecord, Fold, Person, Recorded, empty_user
 from worker.core.model import User
 from worker.core.policy import Policy
 from worker.core.tombstones import REASON, Tombstone, barred_by
@@ -39,7 +39,7 @@ class Retold(Struct, frozen=True):
 
     changes: Mapping[int, Change]
     is_the_record: bool
-    """The changes end in the pause and block that the user has; of a stranger always True."""
+    """The changes end in the pause and block that the user has; without a user always True."""
     begins_with_tombstone: bool = False
     """The user was forgotten before: the record began with what was kept."""
 
@@ -58,16 +58,16 @@ def retold(
     An event that is part of that first record has no change of its own. Where that does not make
     the record of a user who was forgotten before, it began with the tombstone.
     """
-    told = _retold(key, user, first, events, policy)
-    if told.is_the_record or user is None or tombstone is None:
-        return told
-    begun = first or FirstRecord(blank(key), 0)
+    retelling = _retold(key, user, first, events, policy)
+    if retelling.is_the_record or user is None or tombstone is None:
+        return retelling
+    begun = first or FirstRecord(empty_user(key), 0)
     barred = FirstRecord(barred_by(begun.record, tombstone), begun.after_event)
     again = _retold(key, user, barred, events, policy)
     is_over = user.pause_reason == REASON and tombstone.paused_until is None
     if again.is_the_record or is_over:
         return replace(again, is_the_record=True, begins_with_tombstone=True)
-    return told
+    return retelling
 
 
 def _retold(

@@ -7,7 +7,7 @@ from enum import Enum
 from msgspec import Struct
 
 from worker.core.backtesting import Bar, bar_of
-from worker.core.folding import Fold, Recorded, blank, feedback_of
+from worker.core.folding import Fold, Recorded, empty_user, feedback_of
 from worker.core.model import FORGIVENESS, REINSTATEMENT, Action, Kind, User
 from worker.core.pausing import later
 from worker.core.policy import REPEATS_WITHIN, Policy, Rule, is_refusal, rule_for
@@ -163,7 +163,7 @@ class _Answers:
     """
 
     def __init__(self, policy: Policy) -> None:
-        self._stranger, self._user = Fold(blank(""), policy), Fold(blank(""), policy)
+        self._stranger, self._user = Fold(empty_user(""), policy), Fold(empty_user(""), policy)
 
     def add(self, event: Recorded) -> None:
         if event.kind != REINSTATEMENT:

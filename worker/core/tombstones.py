@@ -40,9 +40,9 @@ class Tombstone(Struct, frozen=True, kw_only=True):
         )
 
 
-def latest(one: datetime | None, other: datetime | None) -> datetime | None:
+def latest(time: datetime | None, other: datetime | None) -> datetime | None:
     """Return the later of two times."""
-    return max(one, other) if one and other else one or other
+    return max(time, other) if time and other else time or other
 
 
 def barred_by(user: User, tombstone: Tombstone) -> User:

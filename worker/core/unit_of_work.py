@@ -9,32 +9,28 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from worker.core.account_events import AccountEvent, NewAccountEvent
 from worker.core.counting import Fact, count_decision, count_event
 from worker.core.decide import decide
 from worker.core.decode import Decoded, Several, Single, feedback_in
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Locked
 from worker.core.memory import Memory
+from worker.core.messages import DeadLetter, Delete, Handled, Received, Release
 from worker.core.model import (
-    AccountEvent,
     Address,
     Counted,
-    DeadLetter,
     Decision,
-    Delete,
     Feedback,
-    Handled,
     Ignored,
     Malformed,
-    NewAccountEvent,
     Outcome,
     Reason,
-    Received,
-    Release,
     User,
     UserMatch,
 )
-from worker.core.outbox import entries_for, entries_for_account_event
+from worker.core.outbox.feedback import entries_for
+from worker.core.outbox.others import entries_for_account_event
 from worker.core.parts import combined
 from worker.core.policy import Policy, UnknownRecipients
 from worker.core.redacting import named_by, without_people
@@ -62,9 +58,9 @@ class UnitOfWork:
         self._requires_user = policy.unknown_recipients is UnknownRecipients.DEAD_LETTER
         self.creates_users = policy.unknown_recipients is UnknownRecipients.CREATE
         self.on_record: Mapping[str, User] = {}
-        """The records that strangers have as soon as they are users, if events are on record."""
+        """The records that addresses have as soon as they are users, if events are on record."""
         self.begins_empty = False
-        """What is on record about strangers is not made a part of their records, now or later."""
+        """What is on record about addresses is not made a part of their records, now or later."""
         self.with_record = 0
         """Created users whose records did not begin empty."""
         self._known_keys = set(known_keys)

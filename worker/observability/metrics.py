@@ -9,7 +9,8 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from worker.core.faults import Fault
-from worker.core.model import Action, Decision, Handled, Kind, UserMatch
+from worker.core.messages import Handled
+from worker.core.model import Action, Decision, Kind, UserMatch
 from worker.core.ports import BatchStore, Transaction
 from worker.observability.ages import Ages
 from worker.observability.labels import (

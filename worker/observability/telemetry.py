@@ -7,19 +7,12 @@ from typing import Any
 
 import structlog
 
+from worker.core.account_events import AccountStatus, NewAccountEvent
 from worker.core.disguise import hide
 from worker.core.errors import Unavailable
 from worker.core.limits import LONGEST_CELL, LONGEST_TOPIC, MOST_ADDRESSES_SHOWN
-from worker.core.model import (
-    AccountStatus,
-    Decision,
-    Delete,
-    Handled,
-    Ignored,
-    Kind,
-    NewAccountEvent,
-    UserMatch,
-)
+from worker.core.messages import Delete, Handled
+from worker.core.model import Decision, Ignored, Kind, UserMatch
 from worker.observability.metrics import Metrics
 
 HASH_BYTES = 16

@@ -13,7 +13,7 @@ import structlog
 from worker.core.batch import decide_batch, decode_batch
 from worker.core.errors import NotBegun, Unavailable
 from worker.core.floods import Floods, thin_entries
-from worker.core.model import Handled, Received
+from worker.core.messages import Handled, Received
 from worker.core.policy import Policy
 from worker.core.ports import BatchStore, Transaction
 from worker.process.bisection import commit_all, later_if_locked_out

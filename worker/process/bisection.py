@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from worker.core.errors import Locked, Misconfigured, Unavailable
-from worker.core.model import DeadLetter, Handled, Reason, Received, Release
+from worker.core.messages import DeadLetter, Handled, Received, Release
+from worker.core.model import Reason
 from worker.core.ports import BatchStore
 from worker.timing.retries import RECEIVES_BEFORE_GIVING_UP, locked_delay, release_delay
 

@@ -19,6 +19,7 @@ from worker.settings.channels import ChannelSection
 from worker.settings.effects import NotifySettings, SuppressionSettings
 from worker.settings.kinds import Section
 from worker.settings.observability import HealthSettings, HttpSettings
+from worker.settings.policy import PolicySettings
 from worker.settings.privacy import PrivacySettings
 from worker.settings.retention import RetentionSettings
 from worker.settings.slack import Addresses, SlackSettings
@@ -30,7 +31,6 @@ from worker.settings.work import (
     LogLevel,
     LogSettings,
     Migrate,
-    PolicySettings,
     QueueSettings,
     SnsSettings,
     StoreSettings,

@@ -10,7 +10,7 @@ from worker.core.errors import Misconfigured
 
 if TYPE_CHECKING:
     from worker.settings import Settings
-    from worker.settings.work import PolicySettings
+    from worker.settings.policy import PolicySettings
 
 NOT_ABOUT_RECORDS = {
     "unknown_recipients": "decides who becomes a user, not what becomes of a user",
@@ -55,9 +55,9 @@ def _sentence(details: Any) -> str:
     return f"{key}: {text[0].lower()}{text[1:]}"
 
 
-def alike(one: "PolicySettings", other: "PolicySettings") -> bool:
+def alike(settings: "PolicySettings", other: "PolicySettings") -> bool:
     """Return whether two policies have the same values."""
-    return _values(one) == _values(other)
+    return _values(settings) == _values(other)
 
 
 def _values(policy: "PolicySettings") -> dict[str, Any]:

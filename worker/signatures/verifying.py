@@ -8,7 +8,8 @@ from worker.core.acceptance import Acceptance, Verify
 from worker.core.errors import NoCertificate
 from worker.core.limits import LONGEST_SHOWN, LONGEST_SIGNATURE
 from worker.core.masking import cut
-from worker.core.model import DeadLetter, Handled, Reason, Received, Release
+from worker.core.messages import DeadLetter, Handled, Received, Release
+from worker.core.model import Reason
 from worker.signatures.canonical import signed_text
 from worker.signatures.certificates import Certificates, NotAwaited
 from worker.signatures.envelopes import Bare, Envelope, outermost

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import select, update
 
-from worker.core.effects import AccountNotice
-from worker.core.model import AccountEventKind, AccountStatus, Verification
+from worker.core.account_events import AccountEventKind, AccountStatus, Verification
+from worker.core.payloads import AccountNotice
 from worker.store import Store, levels
 from worker.store.schema import account_events
 
@@ -36,7 +36,7 @@ class AccountEvents:
         query = query.order_by(rows.occurred_at.desc(), rows.status).limit(1)
         with self._store.reading() as connection:
             found = connection.execute(query).first()
-        # An equal status told twice, with two times, is no news either: the newer row tells it.
+        # An equal status reported twice, with two times, is no news either: the newer row has it.
         if found is None or found.dedupe_key == notice.dedupe_key:
             return None
         if found.occurred_at < notice.occurred_at:  # the row of the notice is gone

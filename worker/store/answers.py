@@ -10,6 +10,7 @@ from worker.core.policy import Policy
 from worker.core.privacy import PrivacyKey
 from worker.core.tombstones import REASON, Tombstone
 from worker.store import Store
+from worker.store.asking import Asks
 from worker.store.needs import to_read
 from worker.store.tombstones import forgotten_among
 from worker.timing import clock
@@ -64,7 +65,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 
 def verdict_on(
-    store: Store, key: str, privacy_key: PrivacyKey | None = None, *, has_events: bool = False
+    store: Asks, key: str, privacy_key: PrivacyKey | None = None, *, has_events: bool = False
 ) -> Verdict:
     """Ask whether mail may go to a normalised address; `has_events`: it is known to have some.
 

@@ -17,7 +17,8 @@ from sqlalchemy import (
     update,
 )
 
-from worker.core.effects import URGENT, Effect, EffectKind, Lane, Summary
+from worker.core.effects import URGENT, Effect, Lane, Summary
+from worker.core.payloads import EffectKind
 from worker.core.rate_limit import (
     LARGEST_DIGEST,
     LONGEST_PAUSE_SECONDS,

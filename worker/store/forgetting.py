@@ -14,7 +14,7 @@ from sqlalchemy import Connection, column, delete, func, insert, select, table, 
 from sqlalchemy.exc import IntegrityError
 
 from worker.core.errors import Refused
-from worker.core.folding import strangers
+from worker.core.folding import users_of
 from worker.core.model import User
 from worker.core.parsing import as_time
 from worker.core.policy import Policy
@@ -195,7 +195,7 @@ def _tombstone(
 ) -> Tombstone:
     """Return the tombstone of a person: with what bars the person now, and barred before."""
     record = records_of(connection, [key], lock=False).get(key)
-    record = record or strangers(events_of(connection, [key]), forgetting.policy).get(key)
+    record = record or users_of(events_of(connection, [key]), forgetting.policy).get(key)
     stone = before or Tombstone(digest=forgetting.privacy_key.digest(key), forgotten_at=now)
     if record:
         reinstated_at = latest(stone.reinstated_at, record.reinstated_at)

@@ -16,6 +16,7 @@ from worker.core.tombstones import Tombstone
 from worker.store import Store
 from worker.store.answers import READ as READ_FOR_VERDICT
 from worker.store.answers import Verdict, verdict_on
+from worker.store.asking import AsksWithin
 from worker.store.needs import to_read
 from worker.store.recipients import newest_events
 from worker.store.recorded import events_with, first_records_of, records_of
@@ -75,8 +76,11 @@ def history_of(
         recorded = events_with(connection, ids)
         first = first_records_of(connection, [key]).get(key)
         record = records_of(connection, [key], lock=False).get(key)
+        asks = AsksWithin(connection)
+        verdict = verdict_on(asks, key, privacy_key, has_events=bool(found))
+        stones = forgotten_among(asks, [key], privacy_key) if record else {}
     return History(
-        verdict=verdict_on(store, key, privacy_key, has_events=bool(found)),
+        verdict=verdict,
         user=dict(user) if user else None,
         events=sorted(map(dict, found), key=itemgetter("occurred_at", "id")),
         effects=[
@@ -86,7 +90,7 @@ def history_of(
         recorded=recorded,
         first=first,
         record=record,
-        tombstone=forgotten_among(store, [key], privacy_key).get(key) if record else None,
+        tombstone=stones.get(key),
     )
 
 

@@ -31,7 +31,7 @@ _THESE = """
     SELECT key FROM unnest(:keys) AS given (key)
     WHERE EXISTS (SELECT 1 FROM events WHERE recipient = key)
 """
-_BLANK = User(email="", email_key="")
+_EMPTY = User(email="", email_key="")
 _CHANGE = (
     update(users)
     .where(users.c.email_key == bindparam("key"))
@@ -49,11 +49,11 @@ def users_among(connection: Connection, keys: Sequence[str]) -> frozenset[str]:
 
 
 def keep_workers_out(connection: Connection, keys: Sequence[str]) -> None:
-    """Let no worker decide about one of these as about a stranger while it becomes a user.
+    """Let no worker decide about one of these as about no user while it becomes a user.
 
     What a worker writes between the fold and the commit would never become a part of the record.
-    Whoever reads `users` to change it holds a lock in the mode ROW SHARE. SQLite locks the whole
-    file anyhow.
+    A session that reads `users` to change it holds a lock in the mode ROW SHARE. SQLite locks the
+    whole file anyhow.
     """
     if connection.dialect.name == "postgresql" and len(users_among(connection, keys)) < len(keys):
         connection.exec_driver_sql("LOCK TABLE users IN EXCLUSIVE MODE")
@@ -65,8 +65,8 @@ def with_events(connection: Connection, keys: Sequence[str]) -> list[str]:
         query = text(_THESE).bindparams(bindparam("keys", type_=postgresql.ARRAY(postgresql.TEXT)))
         return sorted(connection.execute(query, {"keys": list(keys)}).scalars())
     if len(keys) <= FEW:
-        asked = text(_HAS_EVENTS)
-        return [key for key in keys if connection.execute(asked, {"key": key}).scalar_one()]
+        query = text(_HAS_EVENTS)
+        return [key for key in keys if connection.execute(query, {"key": key}).scalar_one()]
     listed = msgspec.json.encode(keys).decode()
     return sorted(connection.execute(text(_MANY), {"keys": listed}).scalars())
 
@@ -112,12 +112,12 @@ def keep_first_records(connection: Connection, rows: Sequence[Mapping[str, Any]]
     keys = [row["email_key"] for row in rows]
     forget_first_records(connection, keys)
     known = with_events(connection, keys)
-    blank, has_events = _record(_BLANK), frozenset(known)
+    empty, has_events = _record(_EMPTY), frozenset(known)
     newest = newest_event(connection)
     kept = [
         {"email_key": row["email_key"], "after_event": newest, **record}
         for row in rows
-        if (record := {name: row.get(name, blank[name]) for name in FEEDBACK_COLUMNS}) != blank
+        if (record := {name: row.get(name, empty[name]) for name in FEEDBACK_COLUMNS}) != empty
         or row["email_key"] in has_events
     ]
     if kept:

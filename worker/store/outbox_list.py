@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select, update
 
-from worker.core.effects import EffectKind
+from worker.core.payloads import EffectKind
 from worker.core.rate_limit import lane_of
 from worker.store import Store, levels
 from worker.store.parking import NOT_PARKED, ParkedReason

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, RowMapping, and_, case, delete, func, inse
 
 from worker.core.dead_letter import DeadLetterFilter, DeadLetterMessage, Where
 from worker.core.limits import LONGEST_TOPIC
-from worker.core.model import Received
+from worker.core.messages import Received
 from worker.core.parsing import clip
 from worker.core.privacy import PrivacyKey
 from worker.core.redacting import people_in

@@ -39,7 +39,7 @@ USERS_IN_A_BITE = 500
 """Users in a transaction: the daemon waits for it, some hundredths of a second."""
 _DEFAULTS = Policy()
 Report = Callable[[int, int], None]
-"""Is told how many events are read, and how many there are."""
+"""Is called with the number of events that were read, and of all."""
 
 
 class Rebuilt(Struct, frozen=True, kw_only=True):
@@ -74,7 +74,7 @@ class Survey:
         self._now = now
         self._most_shown = most_shown
         self._found = found
-        self._wanted: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 closed by `__exit__`
+        self._changes: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 closed by `__exit__`
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -82,7 +82,7 @@ class Survey:
 
     def __exit__(self, *_: object) -> None:
         """Remove the temporary file."""
-        self._wanted.close()
+        self._changes.close()
 
     def read(self, connection: Connection, report: Report) -> None:
         """Compute all records."""
@@ -94,10 +94,10 @@ class Survey:
             report=lambda done: report(done, total),
         ):
             if person.user:
-                with_record += not _is_blank(person.user)
+                with_record += not _is_empty(person.user)
                 self._note(person, person.user, fold)
         self.without_events = max(0, _count_with_record(connection) - with_record)
-        self._wanted.flush()
+        self._changes.flush()
 
     def _note(self, person: Person, user: User, fold: Fold) -> None:
         self.users += 1
@@ -109,7 +109,7 @@ class Survey:
             self.unchanged += 1
             return
         self.changed += 1
-        self._wanted.write(msgspec.json.encode((user, after)) + b"\n")
+        self._changes.write(msgspec.json.encode((user, after)) + b"\n")
         bars = bar_of(user, self._now), bar_of(after, self._now)
         change = change_between(*bars)
         if change:
@@ -132,8 +132,8 @@ class Survey:
 
     def bites(self) -> Iterator[list[tuple[User, User]]]:
         """Yield the records that change, before and after, some at a time."""
-        self._wanted.seek(0)
-        pairs = (_PAIR.decode(line) for line in self._wanted)
+        self._changes.seek(0)
+        pairs = (_PAIR.decode(line) for line in self._changes)
         while some := list(islice(pairs, USERS_IN_A_BITE)):
             yield some
 
@@ -182,9 +182,9 @@ def _rebuild(store: Store, pairs: list[tuple[User, User]], newest: int, policy: 
         write_records(connection, fresh)
 
 
-def _is_blank(user: User) -> bool:
-    blank = User(email=user.email, email_key=user.email_key)
-    return feedback_row(user) == feedback_row(blank)
+def _is_empty(user: User) -> bool:
+    empty = User(email=user.email, email_key=user.email_key)
+    return feedback_row(user) == feedback_row(empty)
 
 
 def _count_with_record(connection: Connection) -> int:

@@ -27,7 +27,9 @@ FEW = 500
 a thousandth of the events, or more."""
 ROWS_IN_A_FETCH = 2_000
 
-_OF_ONE = f"SELECT {RECORDED_COLUMNS} FROM events_by_recipient WHERE recipient = :key ORDER BY id"
+_OF_A_RECIPIENT = (
+    f"SELECT {RECORDED_COLUMNS} FROM events_by_recipient WHERE recipient = :key ORDER BY id"
+)
 _OF_MANY = f"""
     SELECT {RECORDED_COLUMNS} FROM events WHERE recipient IN (SELECT value FROM json_each(:keys))
     ORDER BY recipient, id
@@ -107,7 +109,7 @@ def events_of(
             yield from map(read_recorded, rows)
     elif len(keys) <= FEW:
         for key in keys:
-            yield from map(read_recorded, connection.execute(text(_OF_ONE), {"key": key}))
+            yield from map(read_recorded, connection.execute(text(_OF_A_RECIPIENT), {"key": key}))
     else:
         found = connection.execute(text(_OF_MANY), {"keys": msgspec.json.encode(keys).decode()})
         yield from map(read_recorded, found)

@@ -11,11 +11,12 @@ from msgspec import Struct
 from sqlalchemy import Connection, Select, insert, or_, select, text, update
 
 from worker.core.address import parse_address
-from worker.core.effects import ASKED_REMOVALS, Removal
+from worker.core.effects import ASKED_REMOVALS
 from worker.core.errors import Refused
 from worker.core.model import OFF_LIST, REINSTATEMENT, Action, Address, UserMatch
-from worker.core.outbox import entry_for_asked_removal
+from worker.core.outbox.others import entry_for_requested_removal
 from worker.core.parsing import as_time
+from worker.core.payloads import Removal
 from worker.core.policy import Policy
 from worker.core.tombstones import REASON, Tombstone
 from worker.store import Store
@@ -68,7 +69,7 @@ def reinstate(store: Store, addresses: Sequence[Address], lifting: Lifting) -> l
     """Lift pause and block of these addresses, in one transaction.
 
     An address that is no user becomes a user, with the record that follows from its events on
-    record: events of strangers cannot be lifted. Counts and dates stay. An event from before now,
+    record: events alone cannot be lifted. Counts and dates stay. An event from before now,
     by the database's clock, that arrives later bars nobody.
 
     If they are to leave SES's suppression list too, that is owed in the same transaction, also for
@@ -124,7 +125,9 @@ def _reinstate(
         match = UserMatch.MISSING if barred is None and email is None else UserMatch.FOUND
         connection.execute(insert(events).values(**_event(name, key, match, lifting, now)))
         if lifting.off_list is not None:
-            removal = _owe_removal(connection, address, email or "", lifting, name=name, now=now)
+            removal = _enqueue_removal(
+                connection, address, email or "", lifting, name=name, now=now
+            )
     return Reinstatement(
         key=key,
         reason=barred["reason"] if barred else None,
@@ -183,7 +186,7 @@ def _event(
     }
 
 
-def _owe_removal(
+def _enqueue_removal(
     connection: Connection,
     address: Address,
     email: str,
@@ -206,9 +209,9 @@ def _owe_removal(
         asked_by=lifting.who,
         why=lifting.why,
     )
-    entry = entry_for_asked_removal(address, removal, name=name, created_at=now)
+    entry = entry_for_requested_removal(address, removal, name=name, created_at=now)
     row = dict(zip(OUTBOX_COLUMNS, outbox_row(entry), strict=True))
-    for known in connection.execute(_asked_before(address.key)).mappings():
+    for known in connection.execute(_requested_before(address.key)).mappings():
         if msgspec.json.decode(known["payload"], type=Removal).tenant != tenant:
             continue
         if known["state"] != "claimed":  # else it is being delivered now
@@ -219,7 +222,7 @@ def _owe_removal(
     return int(created[0]) if created else 0
 
 
-def _asked_before(key: str) -> Select[Any]:
+def _requested_before(key: str) -> Select[Any]:
     """Select the removals of an address that were asked for and are not done."""
     of_address = (outbox.c.lane == ASKED_REMOVALS) & (outbox.c.recipient == key)
     query = select(outbox.c.id, outbox.c.state, outbox.c.payload).where(of_address)

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import func, insert, or_, select, update
 
-from worker.core.effects import Removal, RemovalOutcome
+from worker.core.payloads import Removal, RemovalOutcome
 from worker.store import Store, levels
 from worker.store.schema import removals
 

@@ -10,20 +10,19 @@ from typing import Any
 import msgspec
 
 from worker import __version__
+from worker.core.account_events import NewAccountEvent
 from worker.core.effects import OutboxEntry
 from worker.core.folding import Recorded
 from worker.core.keys import forgiveness_key
+from worker.core.messages import DeadLetter, Received
 from worker.core.model import (
     FORGIVENESS,
     Action,
-    DeadLetter,
     Decision,
     Feedback,
     Forgiveness,
     Kind,
-    NewAccountEvent,
     Notification,
-    Received,
     Recipient,
     User,
     UserMatch,

@@ -10,7 +10,7 @@ from uuid import uuid4
 from worker.core.batch import Reader, decide_batch, decode_batch
 from worker.core.effects import Lane
 from worker.core.errors import Misconfigured, Unavailable
-from worker.core.model import Received
+from worker.core.messages import Received
 from worker.core.policy import Policy, UnknownRecipients
 from worker.core.ports import Transaction
 from worker.core.unit_of_work import UnitOfWork

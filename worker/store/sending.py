@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from worker.core.model import Scope
+from worker.core.account_events import Scope
 from worker.core.parsing import as_time, clip
 from worker.store import Store
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from worker.core.privacy import PrivacyKey
 from worker.core.tombstones import Tombstone, require_key
 from worker.store import Store
+from worker.store.asking import Asks
 from worker.store.tombstone_rows import DIGESTS_AT_ONCE, TOMBSTONE_COLUMNS, read_tombstone
 
 KEY_ID = "SELECT key_id FROM forgotten LIMIT 1"
@@ -31,7 +32,7 @@ def require_known_key(store: Store, key: PrivacyKey | None) -> None:
 
 
 def forgotten_among(
-    store: Store, keys: Collection[str], key: PrivacyKey | None
+    store: Asks, keys: Collection[str], key: PrivacyKey | None
 ) -> dict[str, Tombstone]:
     """Return the tombstones of these normalised addresses, without pauses that are over.
 
@@ -47,9 +48,9 @@ def forgotten_among(
     if len(by_digest) > DIGESTS_AT_ONCE:
         rows = store.ask(_ALL)
     else:
-        asked = {f"digest_{number}": digest for number, digest in enumerate(by_digest)}
-        places = ", ".join(f"{{{name}}}" for name in asked)
-        rows = store.ask(f"{_ALL} WHERE digest IN ({places})", **asked) if asked else []
+        digests = {f"digest_{number}": digest for number, digest in enumerate(by_digest)}
+        places = ", ".join(f"{{{name}}}" for name in digests)
+        rows = store.ask(f"{_ALL} WHERE digest IN ({places})", **digests) if digests else []
     stones = [
         stone if is_paused else replace(stone, paused_until=None)
         for *row, is_paused in rows

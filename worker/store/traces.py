@@ -27,7 +27,8 @@ from sqlalchemy import (
 
 from worker.core.address import parse_address
 from worker.core.disguise import hide_all
-from worker.core.effects import PAYLOADS, EffectKind, Notice, NoticeRecipient, Summary
+from worker.core.effects import Summary
+from worker.core.payloads import PAYLOADS, EffectKind, Notice, NoticeRecipient
 from worker.core.redacting import CannotRedact, names_people, redacted_text
 from worker.store import Store
 from worker.store.levels import moment

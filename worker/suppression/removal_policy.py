@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from worker.core.effects import Removal, RemovalOutcome
+from worker.core.payloads import Removal, RemovalOutcome
 
 
 class RemovalPolicy(Struct, frozen=True, kw_only=True):

@@ -11,21 +11,11 @@ from typing import Any, NamedTuple
 
 from worker.aws import AwsRefused
 from worker.core.address import decoded_spelling
-from worker.core.effects import (
-    Blocked,
-    Delivery,
-    Effect,
-    Later,
-    NotYet,
-    Removal,
-    RemovalNotice,
-    RemovalOutcome,
-    Sent,
-    Unfit,
-)
+from worker.core.effects import Blocked, Delivery, Effect, Later, NotYet, Sent, Unfit
 from worker.core.errors import Misconfigured, Raced, Unavailable
 from worker.core.masking import sanitized
 from worker.core.model import Address
+from worker.core.payloads import Removal, RemovalNotice, RemovalOutcome
 from worker.suppression.listing import (
     BAD_REQUEST,
     BOUNCE,
@@ -214,11 +204,11 @@ def _result(
     removal: Removal, outcome: RemovalOutcome, response: str, entry: Mapping[str, Any] | None
 ) -> str:
     """Return the outcome for the outbox, with the reason behind a colon."""
-    asked = [f"asked for by {removal.asked_by}"] if removal.asked_by else []
+    requester = [f"asked for by {removal.asked_by}"] if removal.asked_by else []
     if outcome is not RemovalOutcome.REMOVED:
-        texts = [response, *asked]
+        texts = [response, *requester]
     else:
-        texts = [f"listed for {entry['Reason']}", *asked] if asked and entry else asked
+        texts = [f"listed for {entry['Reason']}", *requester] if requester and entry else requester
     return sanitized(": ".join(filter(None, (outcome.value, ", ".join(texts)))))
 
 

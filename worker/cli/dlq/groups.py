@@ -52,7 +52,7 @@ def show_groups(looked: "Looked") -> None:
     """Print a table and a sample of each group, and how many were not examined."""
     from rich.text import Text
 
-    from worker.cli.page import put, screen
+    from worker.cli.screen import put, screen
 
     out = screen()
     if not looked.groups:
@@ -81,7 +81,7 @@ def _claiming(claims: int) -> str:
 
 
 def _put_table(out: "Console", looked: "Looked") -> None:
-    from worker.cli.page import put_widest
+    from worker.cli.screen import put_widest
 
     now = datetime.now(UTC)
     rows = [_cells(group, looked.retention, _minute) for group in looked.groups]
@@ -93,13 +93,13 @@ def _put_table(out: "Console", looked: "Looked") -> None:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> "Table":
-    from worker.cli.page import table_of
+    from worker.cli.screen import table_of
 
     return table_of(columns, ([row[name] for name in columns] for row in rows), right=_COUNTS)
 
 
 def _put_paragraph(out: "Console", row: Mapping[str, str]) -> None:
-    from worker.cli.page import put
+    from worker.cli.screen import put
 
     put(out, f"{row['count']} in {row['where']} with the reason {row['reason']}")
     gone = f"; SQS deletes it {row['SQS deletes it']}" if row["SQS deletes it"] else ""

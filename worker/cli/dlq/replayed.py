@@ -55,7 +55,7 @@ def show(replayed: "Replayed", plan: "Plan") -> None:
     """Print the dead letters of a dry run, or those that stayed, and below them the figures."""
     from rich.table import Table
 
-    from worker.cli.page import screen
+    from worker.cli.screen import screen
 
     account = replayed.account
     if plan.dry_run and account.dry_run_outcomes:
@@ -104,7 +104,7 @@ def exit_status(account: "Account", failure: BaseException | None) -> Exit:
 def _show_dead_letters(
     dead_letters: Sequence["DeadLetterOutcome"], verb: str, hint: str, count: int | None = None
 ) -> None:
-    from worker.cli.page import put, screen
+    from worker.cli.screen import put, screen
 
     shown, out = dead_letters[:MOST_LISTED], screen()
     for outcome in shown:

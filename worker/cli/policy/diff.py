@@ -150,7 +150,7 @@ def _compare_shadow(settings: "Settings", file: Path | None, limit: int, *, as_j
     if str(file) == "-":
         print_message(headline)
         return
-    from worker.cli.page import put, screen
+    from worker.cli.screen import put, screen
 
     out = screen()
     put(out, headline)
@@ -190,8 +190,8 @@ def _headline(comparison: "Comparison") -> str:
 
 
 def _show(comparison: "Comparison", file: Path | None) -> None:
-    from worker.cli.page import put, screen
     from worker.cli.policy.words import show_rules, show_sample, show_unknown
+    from worker.cli.screen import put, screen
 
     out = screen()
     put(out, _headline(comparison))

@@ -184,8 +184,8 @@ def _headline(survey: "Survey") -> str:
 
 
 def _show(survey: "Survey", file: Path | None) -> None:
-    from worker.cli.page import put, screen
     from worker.cli.policy.words import show_sample, show_unknown
+    from worker.cli.screen import put, screen
 
     out = screen()
     put(out, _headline(survey))

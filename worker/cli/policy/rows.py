@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-Seen = TypeVar("Seen")
+Item = TypeVar("Item")
 
 
 class _NotWritten(Exception):
@@ -19,8 +19,8 @@ class _NotWritten(Exception):
 
 @contextmanager
 def rows_in(
-    file: Path | None, columns: Sequence[str], row_of: Callable[[Seen], Mapping[str, Any]]
-) -> Iterator[Callable[[Seen], None]]:
+    file: Path | None, columns: Sequence[str], row_of: Callable[[Item], Mapping[str, Any]]
+) -> Iterator[Callable[[Item], None]]:
     """Return what writes a person as a row of a CSV file, if there is one."""
     if file is None:
         yield lambda _: None
@@ -32,7 +32,7 @@ def rows_in(
         table = csv.DictWriter(out, columns, lineterminator="\n")
         table.writeheader()
 
-        def add(item: Seen) -> None:
+        def add(item: Item) -> None:
             row = {name: with_guard(value) for name, value in row_of(item).items()}
             try:
                 table.writerow(row)

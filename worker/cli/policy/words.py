@@ -69,7 +69,7 @@ def in_words(bar: Bar) -> str:
 
 def show_sample(out: "Console", rows: Iterable[tuple[str, Bar, Bar, str]]) -> None:
     """Print people with what is and what would be, and a note."""
-    from worker.cli.page import put, put_widest, table_of
+    from worker.cli.screen import put, put_widest, table_of
 
     cells = [
         (printable(key), in_words(before), in_words(after), printable(note))
@@ -87,7 +87,7 @@ def show_sample(out: "Console", rows: Iterable[tuple[str, Bar, Bar, str]]) -> No
 
 def show_rules(out: "Console", by_rules: "Counter[tuple[Change, str, str]]") -> None:
     """Print how many change by which rules."""
-    from worker.cli.page import put_widest, table_of
+    from worker.cli.screen import put_widest, table_of
 
     rows = [
         (f"{count:,}", SENTENCES[change], printable(before), printable(after))
@@ -103,7 +103,7 @@ _MOST_RULES = 15
 
 def show_unknown(out: "Console", unknown: Mapping[Unknown, int], what: str) -> None:
     """Print for how many people something is not known; `what` ends the sentence."""
-    from worker.cli.page import put
+    from worker.cli.screen import put
 
     for name, count in unknown.items():
         put(out, f"{counted(count, 'person', 'people')} {what}: {IN_WORDS[name]}")

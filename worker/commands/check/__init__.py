@@ -38,7 +38,7 @@ from worker.topology.checks.users import USERS, judge_users
 LIMIT_SECONDS = 90
 """Time limit of all calls to AWS; SES, at a call a second, may take half of it."""
 
-_ASKED_ABOUT = timedelta(days=14)
+_SENDS_PERIOD = timedelta(days=14)
 
 __all__ = ["CheckOptions", "look", "look_at_settings"]
 
@@ -71,7 +71,7 @@ def look(settings: Settings, options: CheckOptions) -> Iterator[Finding]:
         yield from on_aws(settings, options, Aws(region, limit_seconds=LIMIT_SECONDS), url)
     if options.report:
         now = datetime.now(UTC)
-        yield judge_sends(SendMetrics(region=region).ask(now - _ASKED_ABOUT, now))
+        yield judge_sends(SendMetrics(region=region).ask(now - _SENDS_PERIOD, now))
     yield from check_signatures(settings, options.certificate)
     yield from check_channels(settings, send=options.send)
 

@@ -38,10 +38,10 @@ def _facts(settings: Settings, environment: Mapping[str, str]) -> Iterator[FileF
 def _secrets_in_file(shown: list[Shown]) -> tuple[str, ...]:
     """Name the secrets in the settings file, in force or overridden."""
     return tuple(
-        one.name
-        for one in shown
-        if one.is_secret and not str(one.value).startswith("sqlite:")
-        if any(origin.line for origin in (one.origin, *one.overridden))
+        setting.name
+        for setting in shown
+        if setting.is_secret and not str(setting.value).startswith("sqlite:")
+        if any(origin.line for origin in (setting.origin, *setting.overridden))
     )
 
 

@@ -65,7 +65,7 @@ def topics(aws: Aws, queue: QueueFacts, named: Sequence[str]) -> tuple[list[str]
 
 
 def eventbridge(
-    aws: Aws, queue: QueueFacts, arns: Sequence[str], *, is_asked: bool
+    aws: Aws, queue: QueueFacts, arns: Sequence[str], *, is_expected: bool
 ) -> EventBridgeFacts:
     """Read the rules that send to the queue or to a topic, and those that its policy names."""
     names: dict[str, None] = {}
@@ -87,7 +87,9 @@ def eventbridge(
         for arn in dict.fromkeys([*named, *admitted])
         if "/" not in arn.removeprefix(prefix)  # a rule of another bus, on which SES publishes none
     }
-    return EventBridgeFacts(rules=rules, unlisted=unlisted, is_asked=is_asked or bool(admitted))
+    return EventBridgeFacts(
+        rules=rules, unlisted=unlisted, is_expected=is_expected or bool(admitted)
+    )
 
 
 def _place(arn: str) -> tuple[str, str]:

@@ -102,7 +102,7 @@ def _path_to_queue(
         url_region=region_in(settings.queue.dead_letter_url or ""),
         topic=arns[0] if arns else "",
     )
-    bridge = gathering.eventbridge(aws, queue, arns, is_asked=options.eventbridge)
+    bridge = gathering.eventbridge(aws, queue, arns, is_expected=options.eventbridge)
     rules = [
         *bridge.senders_to(queue.arn),
         *(arn for arn in rules_let_in(queue) if arn in bridge.rules),

@@ -9,22 +9,14 @@ from msgspec.structs import replace
 
 from worker.consumer import Counters
 from worker.consumer.writing import HANGING_SECONDS
+from worker.core.account_events import AccountEvent
 from worker.core.batch import decide_batch, decode_batch
 from worker.core.dead_letter import DeadLetterMessage
 from worker.core.errors import Misconfigured, NoCertificate, Unavailable, WorkerError
 from worker.core.floods import Floods
 from worker.core.folding import Recorded
-from worker.core.model import (
-    AccountEvent,
-    DeadLetter,
-    Delete,
-    Feedback,
-    Handled,
-    Outcome,
-    Received,
-    Release,
-    User,
-)
+from worker.core.messages import DeadLetter, Delete, Handled, Received, Release
+from worker.core.model import Feedback, Outcome, User
 from worker.core.past import OnRecord
 from worker.core.policy import Policy
 from worker.core.ports import Transaction

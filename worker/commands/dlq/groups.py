@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from worker.core.acceptance import EVERYTHING, Acceptance
+from worker.core.account_events import AccountEvent
 from worker.core.claims import claim_of, says_sending_stopped
 from worker.core.dead_letter import DeadLetterMessage, Where
 from worker.core.decode import Single, decode, parts_of
 from worker.core.masking import mask_addresses, sanitized
-from worker.core.model import AccountEvent, Feedback, Ignored, Malformed
-from worker.core.outbox import label_of_type
+from worker.core.model import Feedback, Ignored, Malformed
+from worker.core.outbox.entries import label_of_type
 
 AGES = {
     "under_1_hour": timedelta(hours=1),

@@ -15,7 +15,7 @@ from worker.consumer import EMPTY_RECEIVES
 from worker.consumer.entries import in_tens
 from worker.core.dead_letter import DeadLetterMessage, Where
 from worker.core.errors import Refused
-from worker.core.model import Received
+from worker.core.messages import Received
 from worker.service.signals import SignalEvents
 from worker.sqs.dead_letter_queue import HIDDEN_SECONDS, DeadLetterQueue
 from worker.sqs.queue import LARGEST_BATCH, POLL_SECONDS, Counts, FailedEntry
@@ -70,7 +70,7 @@ class InQueue:
             if new:
                 quiet_since = time.monotonic()
                 yield new
-            elif self._has_seen_all() and (
+            elif self._is_complete() and (
                 not self.uncounted() or time.monotonic() - quiet_since >= self._wait_seconds
             ):
                 return
@@ -134,7 +134,7 @@ class InQueue:
     def _is_known(self, message_id: str) -> bool:
         return message_id in self._held or message_id in self._done
 
-    def _has_seen_all(self) -> bool:
+    def _is_complete(self) -> bool:
         """Return whether the scan has probably seen all dead letters.
 
         Dead letters that stay become visible again during the scan, and may be received before new

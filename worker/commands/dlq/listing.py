@@ -140,7 +140,7 @@ def look_through(
     """
     looked = Looked()
 
-    def seen(dead_letter: DeadLetterMessage) -> bool:
+    def show_and_leave(dead_letter: DeadLetterMessage) -> bool:
         see(dead_letter)
         return False
 
@@ -153,7 +153,7 @@ def look_through(
             store.close()
         if in_queue:
             with _collect_problems(looked):
-                _look_into_queue(settings, signals, looked, seen)
+                _look_into_queue(settings, signals, looked, show_and_leave)
         looked.interrupted = signals.to_stop.is_set()
     return looked
 

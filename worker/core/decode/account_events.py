@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 from msgspec import Raw, Struct
 
+from worker.core.account_events import AccountEvent, AccountEventKind, AccountStatus, Scope
 from worker.core.decode.bodies import read_part
 from worker.core.decode.lenient import read_if_object
 from worker.core.decode.shapes import Origin, Wrapper
@@ -19,7 +20,6 @@ from worker.core.limits import (
     LONGEST_TIME_IN_KEY,
     MOST_RESOURCES,
 )
-from worker.core.model import AccountEvent, AccountEventKind, AccountStatus, Scope
 from worker.core.parsing import Unreadable, clip, parse_time, read_json
 
 _STATUSES = {

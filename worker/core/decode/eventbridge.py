@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-ses.html lists the
 """
 
 from worker.core.acceptance import Acceptance, EventBridge
+from worker.core.account_events import AccountEvent
 from worker.core.claims import claim_of
 from worker.core.decode.account_events import account_event_of
 from worker.core.decode.bodies import read_part
@@ -11,7 +12,7 @@ from worker.core.decode.errors import Undecodable
 from worker.core.decode.foreign import foreign_event, refuse_alarm
 from worker.core.decode.shapes import Origin, Wrapper
 from worker.core.limits import LONGEST_ACCOUNT, LONGEST_KIND, LONGEST_SHOWN_KIND
-from worker.core.model import AccountEvent, Reason, Route
+from worker.core.model import Reason, Route
 from worker.core.parsing import Unreadable, clip, read_json
 
 SES = "aws.ses"

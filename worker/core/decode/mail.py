@@ -34,7 +34,7 @@ _AUTOMATIC = "ses:"
 """The beginning of the names of SES's own tags; a customer's cannot have a colon."""
 _CONFIGURATION_SET, _TENANT = "ses:configuration-set", "ses:tenant-name"
 _SET_HEADER, _TAGS_HEADER = "x-ses-configuration-set", "x-ses-message-tags"
-_ONE_OF_THEM = b"x-ses-"
+_HEADER_PREFIX = b"x-ses-"
 _NONE = Mail()
 _LEAST_TAGS = len("null")
 """Bytes of tags that are there at most if there are none."""
@@ -91,7 +91,7 @@ def tagged(mail: Mail) -> tuple[str, str, str]:
     tags = bytes(mail.tags)
     if len(tags) > _LEAST_TAGS:
         return (_remembered_tags if len(tags) <= _LONGEST_REMEMBERED else _of_tags)(tags)
-    if _ONE_OF_THEM in (headers := bytes(mail.headers)).lower():
+    if _HEADER_PREFIX in (headers := bytes(mail.headers)).lower():
         return _summed_up(_tags_in_headers(headers))
     return "", "", "{}"
 

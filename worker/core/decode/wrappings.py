@@ -2,7 +2,7 @@
 
 SNS puts a message into an envelope, EventBridge into its wrapper, and Lambda hands a function a
 list of records, which forwarders pass on. Wrappings occur in one another. What a message must prove
-is decided by the outermost of them, since whoever wrote that one wrote everything inside.
+is decided by the outermost of them, since its writer wrote everything inside.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html (records of SNS),
 https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html (records of SQS).
@@ -11,6 +11,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html (records of SQS).
 from msgspec import Raw, Struct
 
 from worker.core.acceptance import Acceptance
+from worker.core.account_events import AccountEvent
 from worker.core.decode import eventbridge
 from worker.core.decode.bodies import (
     is_eventbridge,
@@ -25,7 +26,7 @@ from worker.core.decode.foreign import OtherObject, not_a_message, refuse_known
 from worker.core.decode.kinds import interpret
 from worker.core.decode.shapes import BY_SNS, RAW, Body, Origin, Record
 from worker.core.limits import DEEPEST_WRAPPING, LONGEST_TOPIC, MOST_RECIPIENTS, MOST_RECORDS
-from worker.core.model import AccountEvent, Feedback, Ignored, Malformed, Reason
+from worker.core.model import Feedback, Ignored, Malformed, Reason
 from worker.core.nesting import count_entries
 from worker.core.parsing import clip, read_json
 

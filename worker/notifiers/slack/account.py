@@ -7,8 +7,8 @@ commands, https://docs.aws.amazon.com/cli/latest/reference/sesv2/.
 import shlex
 from collections.abc import Iterator
 
-from worker.core.effects import AccountNotice
-from worker.core.model import AccountEventKind, AccountStatus, Scope, Verification
+from worker.core.account_events import AccountEventKind, AccountStatus, Scope, Verification
+from worker.core.payloads import AccountNotice
 from worker.notifiers.slack.document import Document, Lines, Pairs, Part, Remark
 from worker.notifiers.slack.text import bounded, code
 from worker.notifiers.slack.words import moment

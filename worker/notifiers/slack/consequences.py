@@ -1,6 +1,6 @@
 """Notices about removals, dead letters, parked effects and faults of our own. Pure."""
 
-from worker.core.effects import (
+from worker.core.payloads import (
     DeadLetterNotice,
     OwnFaultsNotice,
     ParkedNotice,
@@ -42,8 +42,8 @@ def of_a_removal(notice: RemovalNotice, number: str, *, masked: bool) -> Documen
     address = f"***@{notice.domain}" if masked and notice.domain else notice.address
     pointer = (None if masked else why(notice.address)) or DELIVERED
     whose = [("List of tenant:", notice.tenant)] if notice.tenant else []
-    asked = [("Asked for by:", notice.asked_by)] if notice.asked_by else []
-    asked += [("Why:", notice.why)] if notice.why else []
+    requester = [("Asked for by:", notice.asked_by)] if notice.asked_by else []
+    requester += [("Why:", notice.why)] if notice.why else []
     response = _RESPONSES[notice.outcome]
     if notice.response and notice.outcome is not RemovalOutcome.REMOVED:
         response += f" ({code(notice.response, 300, masked=masked)})"
@@ -53,7 +53,7 @@ def of_a_removal(notice: RemovalNotice, number: str, *, masked: bool) -> Documen
         word="DELETE" if notice.outcome is RemovalOutcome.REMOVED else "NOT DELETED",
         subjects=[address or "(no address)"],
         parts=[
-            Pairs([("Mail:", address), *whose, *asked]),
+            Pairs([("Mail:", address), *whose, *requester]),
             Remark("Response:", response),
             *([Whole("Suppressed destination json: ", entry, pointer)] if entry else []),
         ],

@@ -10,8 +10,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from worker.core.effects import Effect, EffectKind
+from worker.core.effects import Effect
 from worker.core.faults import OWNERS
+from worker.core.payloads import EffectKind
 from worker.notifiers.slack import blocks
 from worker.notifiers.slack.blocks import BUDGET, LONGEST_SECTION, Block, Post
 from worker.notifiers.slack.text import code, plain, size

@@ -8,19 +8,19 @@ from collections.abc import Iterator, Sequence
 
 from worker.core.address import parse_address
 from worker.core.disguise import hide
-from worker.core.effects import (
+from worker.core.effects import Effect
+from worker.core.faults import IN_WORDS
+from worker.core.limits import MOST_ADDRESSES_SHOWN
+from worker.core.model import Action, Kind
+from worker.core.payloads import (
     AccountNotice,
     DeadLetterNotice,
-    Effect,
     Notice,
     NoticeRecipient,
     OwnFaultsNotice,
     ParkedNotice,
     RemovalNotice,
 )
-from worker.core.faults import IN_WORDS
-from worker.core.limits import MOST_ADDRESSES_SHOWN
-from worker.core.model import Action, Kind
 from worker.notifiers.slack.account import of_the_account
 from worker.notifiers.slack.blocks import BUDGET, LONGEST_SECTION, Post
 from worker.notifiers.slack.consequences import (

@@ -1,8 +1,8 @@
 """What `policy.spare_faults` would have changed about a bounce. Pure."""
 
-from worker.core.effects import Notice, NoticeRecipient
 from worker.core.faults import Fault
 from worker.core.model import Action
+from worker.core.payloads import Notice, NoticeRecipient
 from worker.core.policy import SPAREABLE
 
 _PAUSES = "mail to this person would not pause"

@@ -11,8 +11,9 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector as Base
 
 from worker import __version__
-from worker.core.effects import ASKED_REMOVALS, SUPPRESSION, EffectKind
+from worker.core.effects import ASKED_REMOVALS, SUPPRESSION
 from worker.core.model import Outcome
+from worker.core.payloads import EffectKind
 from worker.observability.health import Health
 from worker.observability.http.measuring import Measuring
 from worker.observability.http.sending import by_tenant

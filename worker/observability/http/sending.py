@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from worker.core.account_events import Scope
 from worker.core.limits import LONGEST_NAME
 from worker.core.masking import sanitized
-from worker.core.model import Scope
 
 MOST_TENANTS = 100
 """Tenants with a series of their own: those that are disabled first, then the latest."""

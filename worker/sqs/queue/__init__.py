@@ -15,7 +15,7 @@ from msgspec import Struct
 from worker.aws import CALL_SECONDS, AwsRefused
 from worker.aws.codes import BAD_CREDENTIALS
 from worker.core.errors import Refused, Unavailable
-from worker.core.model import DeadLetter, Received
+from worker.core.messages import DeadLetter, Received
 from worker.sqs.byte_budget import ByteBudget
 from worker.sqs.client import connect
 from worker.sqs.client.digests import intact_messages

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from worker.aws.codes import THROTTLING
 from worker.core.errors import Refused, Unavailable
-from worker.core.model import Received
+from worker.core.messages import Received
 
 LARGEST_BATCH = 10
 """Messages in one receive, entries in one batch call."""

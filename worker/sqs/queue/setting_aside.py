@@ -5,7 +5,7 @@ from typing import Any
 
 from worker import __version__
 from worker.core.masking import sanitized
-from worker.core.model import DeadLetter, Received
+from worker.core.messages import DeadLetter, Received
 
 LARGEST_SENDING_BYTES = 1_048_576
 """SQS's limit for the messages of a batch together, and for each message."""

@@ -133,8 +133,8 @@ def _no_schema(session: Session) -> AccessProblem | None:
 
 
 def _problem(session: Session, schema: _Schema, needs: Needs) -> AccessProblem | None:
-    wanted = {"schema": schema.id, "names": [*needs], "rights": list(_RIGHTS)}
-    relations = [_Relation(*row) for row in session.execute(_RELATIONS, wanted)]
+    values = {"schema": schema.id, "names": [*needs], "rights": list(_RIGHTS)}
+    relations = [_Relation(*row) for row in session.execute(_RELATIONS, values)]
     has_tables = any(found.name == VERSION_TABLE for found in relations)
     home = Home(database="", role="", schema="") if has_tables else _home(session, schema)
     if home.elsewhere and not (schema.may_use and schema.may_create):
@@ -187,8 +187,8 @@ def _grants(
         if rights:
             yield f"GRANT {rights} ON {', '.join(names)} TO {schema.role}"
     filled = [name for name, rights in needs.items() if "INSERT" in rights]
-    wanted = {"schema": schema.id, "names": filled}
-    sequences = [f"{schema.name}.{name}" for (name,) in session.execute(_SEQUENCES, wanted)]
+    values = {"schema": schema.id, "names": filled}
+    sequences = [f"{schema.name}.{name}" for (name,) in session.execute(_SEQUENCES, values)]
     if sequences:
         yield f"GRANT USAGE ON SEQUENCE {', '.join(sequences)} TO {schema.role}"
 

@@ -7,11 +7,13 @@ from typing import Any, LiteralString
 import msgspec
 import psycopg
 
+from worker.core.account_events import AccountEvent
 from worker.core.counting import encode_rows
 from worker.core.effects import OutboxEntry
 from worker.core.errors import Unavailable
 from worker.core.folding import Recorded
-from worker.core.model import AccountEvent, DeadLetter, Feedback, Received, User
+from worker.core.messages import DeadLetter, Received
+from worker.core.model import Feedback, User
 from worker.core.past import MOST_PAST, OnRecord
 from worker.core.purged import with_kept
 from worker.core.tombstones import Tombstone

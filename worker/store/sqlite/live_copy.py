@@ -43,21 +43,23 @@ def copy_into(reader: Reader, made: Path, report: Report) -> None:
         CopyFailed: the file cannot be written.
 
     """
-    asked: list[sqlite3.Connection] = []
+    connections: list[sqlite3.Connection] = []
     with ThreadPoolExecutor(1, "backup") as pool:
-        copying = pool.submit(reader.ask, partial(_vacuum, made=made, asked=asked))
+        copying = pool.submit(reader.ask, partial(_vacuum, made=made, connections=connections))
         try:
             _report_until_done(copying, made, report)
         except BaseException:
             if not copying.done():
-                for connection in asked:
+                for connection in connections:
                     connection.interrupt()
             raise
 
 
-def _vacuum(connection: sqlite3.Connection, made: Path, asked: list[sqlite3.Connection]) -> None:
+def _vacuum(
+    connection: sqlite3.Connection, made: Path, connections: list[sqlite3.Connection]
+) -> None:
     os.close(os.open(made, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, OWNER_ONLY))
-    asked.append(connection)
+    connections.append(connection)
     try:
         _vacuum_into(connection, made)
     except sqlite3.DatabaseError as error:

@@ -65,13 +65,13 @@ def _empty_wal(connection: sqlite3.Connection, path: Path) -> None:
 
 def has_any(path: Path, keys: Sequence[str]) -> bool:
     """Return whether a file has one of these addresses anywhere, in upper or lower case."""
-    wanted = [
+    parts = [
         (local.lower().encode(), domain.lower().encode())
         for local, _, domain in (key.rpartition("@") for key in keys)
     ]
-    longest = max((len(local) + len(domain) for local, domain in wanted), default=0) + _BETWEEN
+    longest = max((len(local) + len(domain) for local, domain in parts), default=0) + _BETWEEN
     return any(
-        _has(piece, local, domain) for piece in _pieces(path, longest) for local, domain in wanted
+        _has(piece, local, domain) for piece in _pieces(path, longest) for local, domain in parts
     )
 
 

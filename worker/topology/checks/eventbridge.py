@@ -84,14 +84,14 @@ def judge_eventbridge(
 
 def _without_rules(facts: EventBridgeFacts, queue: QueueFacts, resolved: str) -> Iterator[Finding]:
     match facts.unlisted:
-        case NotPermitted() | Unreachable() as why if facts.is_asked:
+        case NotPermitted() | Unreachable() as why if facts.is_expected:
             yield EVENTBRIDGE.blind("rules that have the queue as a target", why)
         case Unreachable(is_supported=False):
             pass  # a stand-in for AWS without EventBridge, which nobody has asked for
         case NotPermitted() | Unreachable() as why:
             reason = why.error if isinstance(why, Unreachable) else f"{why.action} is not permitted"
             yield EVENTBRIDGE.skipped(f"whether a rule sends to the queue is not known: {reason}")
-        case _ if facts.is_asked:
+        case _ if facts.is_expected:
             message = f"no rule of the default event bus sends to {queue.name}"
             yield EVENTBRIDGE.wrong(message, provision_eventbridge(queue.arn))
         case _:

@@ -140,7 +140,7 @@ class EventBridgeFacts(Struct, frozen=True, kw_only=True):
     rules: "Mapping[str, RuleFacts | Unknown]" = {}
     unlisted: "Unknown | None" = None
     """Why they could not be listed; None: they could."""
-    is_asked: bool = False
+    is_expected: bool = False
     """The operator expects that EventBridge feeds the queue."""
 
     def senders_to(self, target: str) -> list[str]:

@@ -52,7 +52,7 @@ def judge_topic(
     findings = [_by_rule(arn, statements, rule) for rule in rules]
     if senders or not rules:
         findings.append(_publishing(arn, statements, queue, senders))
-    others = [one for one in statements if not lets_any_ses_in(one, arn)]
+    others = [statement for statement in statements if not lets_any_ses_in(statement, arn)]
     if len(others) < len(statements):
         findings.append(_about_any_ses(arn, policy, senders))
     return findings + list(_about_third_parties(arn, others, [*senders, *rules]))

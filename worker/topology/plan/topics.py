@@ -31,7 +31,7 @@ def plan_topic(plan: Plan, names: Names, policy: str | None, senders: Sequence[s
         Caller(service=SES, account=names.account, arn=sender and names.of_ses(sender))
         for sender in senders or [""]
     ]
-    if any(lets_any_ses_in(one, names.topic_arn) for one in read_policy(policy) or []):
+    if any(lets_any_ses_in(statement, names.topic_arn) for statement in read_policy(policy) or []):
         message = "its policy lets SES of any account publish; check has the command"
         plan.left.append(f"topic {names.topic}: {message}")
     grant = Grant(statement, callers, PUBLISH)

@@ -5,6 +5,6 @@ escaped where it is put into the page, and in the figures for the charts as well
 (CSP) lets nothing be fetched, and only its own scripts run.
 """
 
-from worker.commands.report.page.document import page_of
+from worker.commands.report.html.document import html_of
 
-__all__ = ["page_of"]
+__all__ = ["html_of"]

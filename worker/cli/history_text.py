@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from worker.cli.called import as_called
 from worker.cli.common import counted
 from worker.cli.history_lines import lines_of, more_lines_of
-from worker.cli.page import put, put_whole, screen
+from worker.cli.screen import put, put_whole, screen
 from worker.cli.words import effect_head, feedback_counts, label_of_event, moment
 from worker.core.limits import LONGEST_CELL
 from worker.core.masking import cut, printable
@@ -66,14 +66,14 @@ def _record(user: Row, verdict: "Verdict") -> str:
 def _show_events(out: "Console", story: "Story") -> None:
     from worker.store.history import MOST_EVENTS
 
-    events, told = story.history.events, story.retold
+    events, retelling = story.history.events, story.retold
     if events:
         put(out, f"\n{counted(len(events), 'event')}, by the time of occurrence (UTC)")
     shown: set[int] = set()
     for event in events:
         put(out, "")
         put(out, f"{moment(event['occurred_at'])}  {printable(label_of_event(event))}")
-        _put_lines(out, lines_of(event, told.changes.get(event["id"])))
+        _put_lines(out, lines_of(event, retelling.changes.get(event["id"])))
         for effect in story.history.effects:
             if effect["feedback_id"] == event["feedback_id"] and effect["id"] not in shown:
                 shown.add(effect["id"])
@@ -91,14 +91,14 @@ def _show_events(out: "Console", story: "Story") -> None:
             f"These are the newest {MOST_EVENTS} events; there may be more. So the record before "
             "and after them is not known.",
         )
-    elif about_the_record := _about_the_record(told):
+    elif about_the_record := _about_the_record(retelling):
         put(out, about_the_record)
 
 
-def _about_the_record(told: "Retold") -> str:
-    if told.begins_with_tombstone:
+def _about_the_record(retelling: "Retold") -> str:
+    if retelling.begins_with_tombstone:
         return "The record began with what was kept of a person who was forgotten."
-    if told.is_the_record:
+    if retelling.is_the_record:
         return ""
     return (
         "Before and after are by the policy of these settings. The user's own record differs: "

@@ -1,6 +1,6 @@
 """The rates on the page, each with a scale that has AWS's lines. Pure."""
 
-from worker.commands.report.page.markup import Html, element
+from worker.commands.report.html.markup import Html, element
 from worker.core.reporting.lines import Judgement, State
 from worker.core.reporting.report import Report
 from worker.core.reporting.words import (

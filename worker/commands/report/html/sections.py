@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from worker.commands.report.page.chart_data import label
-from worker.commands.report.page.markup import Html, breakable, element, joined, table
-from worker.commands.report.page.rates import rates
+from worker.commands.report.html.chart_data import label
+from worker.commands.report.html.markup import Html, breakable, element, joined, table
+from worker.commands.report.html.rates import rates
 from worker.core.masking import mask_addresses
 from worker.core.reporting.lines import FEWEST_MAILS, State
 from worker.core.reporting.report import By, Decision, Reason, Report, Row, Spender

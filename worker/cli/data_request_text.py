@@ -28,7 +28,7 @@ _DEEPEST = 12
 """Levels that are drawn; what lies deeper stays JSON."""
 
 
-def page(fields: Mapping[str, Any]) -> Iterator[str]:
+def text_lines(fields: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines."""
     yield f"All data on record about {fields['address']}"
     yield f"As of {moment(fields['as_of'])} UTC, in {printable(fields['database'])}."

@@ -1,16 +1,16 @@
 """Puts the page together."""
 
-from worker.commands.report.page.assets import chart_library, digest, own
-from worker.commands.report.page.chart_data import chart_data
-from worker.commands.report.page.markup import Html, element, joined, text
-from worker.commands.report.page.sections import sections
+from worker.commands.report.html.assets import chart_library, digest, own
+from worker.commands.report.html.chart_data import chart_data
+from worker.commands.report.html.markup import Html, element, joined, text
+from worker.commands.report.html.sections import sections
 from worker.core.reporting.report import Report
 
 _SCRIPT = "page.js"
 _STYLE = "page.css"
 
 
-def page_of(report: Report) -> str:
+def html_of(report: Report) -> str:
     """Return the page.
 
     Raises:

@@ -53,7 +53,7 @@ def put_whole(out: "Console", text: str) -> None:
     """Print a line that stays whole, to be pasted; a terminal continues it on the next line."""
     from rich.text import Text
 
-    out.print(Text(_harmless(text)), soft_wrap=True)
+    out.print(Text(_sanitized(text)), soft_wrap=True)
 
 
 def put_widest(out: "Console", tables: Iterable["Table"]) -> bool:
@@ -86,11 +86,11 @@ def _as_text(text: "Text | str") -> "Text":
     from rich.text import Text
 
     if isinstance(text, str):
-        return Text(_harmless(text))
-    harmless = _harmless(text.plain)
-    return text.copy() if harmless == text.plain else Text(harmless, text.style)
+        return Text(_sanitized(text))
+    plain = _sanitized(text.plain)
+    return text.copy() if plain == text.plain else Text(plain, text.style)
 
 
-def _harmless(text: str) -> str:
-    """Escape all that is not printable but line breaks, whoever wrote it."""
+def _sanitized(text: str) -> str:
+    """Escape all that is not printable but line breaks."""
     return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
