@@ -14,7 +14,7 @@ SHORT_WAIT = {"WAIT_SECONDS": "1"}
         ("received", "poller-0"),
         ("writing", "writer"),
         ("deleting", "poller-0"),
-        ("dead-letter-sent", "poller-0"),
+        ("dead-letter-sent", "dead-letters"),
         ("posting", "relay-slack"),
     ],
 )

@@ -27,6 +27,7 @@ ANSWERS = {
     "why": "it shows everything on record about a person",
     "users check": "it repeats each address of a list beside the answer",
     "users export": "it writes the people into a file",
+    "report": "it names who was paused or blocked lately",
     "users list": "it lists people",
     "outbox list": "it names whose removal is still owed",
     "policy diff": "it names whom another policy would treat differently",
