@@ -1,125 +1,48 @@
 """What a purge costs the messages, and what kept keys cost.
 
-Fills a database with old events, then works on messages at a steady rate, without a purge and with
-one, in one process as the daemon does: the longest commit of the purge, and the delay of messages.
-Then the size of kept keys, and the CPU time of a message that has to look for them.
+Fills a database with old events, then works on messages at a steady rate, in one process as the
+daemon does: first without a purge, while a row is written at the rhythm of one (so long a commit
+takes on this machine, whatever is in it), then with one. Then the size of kept keys, and the CPU
+time of a message that has to look for them.
 
     .venv/bin/python -m bench.purge --events 5000000 --rate 2000
-    .venv/bin/python -m bench.purge --events 200000 --rate 300 --seconds 30 --store postgresql://…
+    .venv/bin/python -m bench.purge --events 200000 --rate 300 --seconds 30 --store postgresql
 """
 
 import argparse
 import gc
-import json
 import os
-import random
 import statistics
-import sys
 import tempfile
 import threading
 import time
-from contextlib import closing
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+from bench.old_events import AT_ONCE, DAY, NOW, digest, event_id, fill, progress, received
+from bench.places import OUT
+from bench.postgresql import running_server
 from worker.core.keys import kept_key
-from worker.core.messages import Received
 from worker.core.policy import Policy
 from worker.core.purged import mark_of
 from worker.core.retention import Retention
 from worker.process import process
+from worker.service.allocation import tune_memory
 from worker.service.purger import LEAST_PAUSE_SECONDS, SHARE
 from worker.store import Store, ensure_schema, open_store
-from worker.store.purging import Purge
-from worker.store.purging.biting import keep_keys, keep_progress
-from worker.store.purging.events import day_of
+from worker.store.purging import Pace, Purge
+from worker.store.purging.biting import quick_switches
+from worker.store.purging.limits import day_of
+from worker.store.purging.statements import keep_keys, keep_progress
 
-NOW = datetime.now(UTC)
-DAY = timedelta(days=1)
-AT_ONCE = 20_000
 MOST_IN_A_BATCH = 200
-_NUMBERS = count()
-_CHANCE = random.Random(17)
-
-
-def event_id(at: datetime) -> str:
-    """An id as SES makes them: a region, milliseconds, and chance."""
-    return f"0100{int(at.timestamp() * 1000):012x}-{_CHANCE.getrandbits(128):032x}-000000"
-
-
-def body(at: datetime, number: int) -> str:
-    """A hard bounce of one of a million people."""
-    time_ = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    who = f"person{number % 1_000_003}@example{number % 97}.com"
-    return json.dumps({
-        "notificationType": "Bounce",
-        "bounce": {
-            "bounceType": "Permanent", "bounceSubType": "General", "timestamp": time_,
-            "feedbackId": event_id(at),
-            "bouncedRecipients": [{"emailAddress": who, "status": "5.1.1", "action": "failed",
-                                   "diagnosticCode": "smtp; 550 5.1.1 user unknown"}],
-        },
-        "mail": {"timestamp": time_, "source": "us@example.com", "messageId": event_id(at),
-                 "destination": [who]},
-    })  # fmt: skip
-
-
-def received(at: datetime) -> Received:
-    number = next(_NUMBERS)
-    return Received(
-        message_id=f"m{number}", body=body(at, number), receipt_handle="h", receive_count=1,
-        received_at=datetime.now(UTC), lease_until=float("inf"),
-    )  # fmt: skip
-
-
-_ROW = """
-    INSERT INTO events (dedupe_key, route_key, kind, type, subtype, recipient,
-        recipient_as_reported, user_match, action, reason, occurred_at, received_at, feedback_id,
-        ses_message_id, diagnostic, status, route, fault, mentions_spam, out_of_office,
-        permanent_status)
-    VALUES (:dedupe, :route, 'bounce', 'Permanent', 'General', :who, :who, :match, :action,
-        :reason, :at, :at, :feedback, :mail, 'smtp; 550 5.1.1 user unknown', '5.1.1', 'raw',
-        'recipient', :no, :no, :no)
-"""
-
-
-def fill(store: Store, events: int, users: int) -> None:
-    """Old events, one a second, of as many people; some of them are users with a record."""
-    is_sqlite = store.place.startswith("/")
-    shown = time.monotonic()
-    for start in range(0, events, AT_ONCE):
-        rows = []
-        for number in range(start, min(events, start + AT_ONCE)):
-            at = NOW - 400 * DAY + timedelta(seconds=number * 300 * 86_400 / events)
-            feedback, mail = event_id(at), event_id(at)
-            written = at.strftime("%Y-%m-%d %H:%M:%S.%f") if is_sqlite else at
-            is_user = number % 1_000 < users
-            rows.append({
-                "dedupe": f"{feedback}:{_CHANCE.getrandbits(96):024x}",
-                "route": f"{mail}:{_CHANCE.getrandbits(96):024x}",
-                "who": f"old{number}@example{number % 97}.com", "at": written,
-                "feedback": feedback, "mail": mail, "no": False,
-                "match": "found" if is_user else "missing",
-                "action": "hard_bounce" if is_user else "no_action",
-                "reason": "permanent" if is_user else "unknown_recipient",
-                "is_user": is_user,
-            })  # fmt: skip
-        with store.writing() as connection:
-            connection.execute(text(_ROW), rows)
-            known = [row for row in rows if row["is_user"]]
-            if known:
-                connection.execute(text(
-                    "INSERT INTO users (email, email_key, hard_bounce_count, last_hard_bounce)"
-                    " VALUES (:who, :who, 1, :at)"
-                ), known)  # fmt: skip
-        if sys.stderr.isatty() and time.monotonic() - shown > 1:
-            shown = time.monotonic()
-            print(f"\rfilled {start + len(rows):,} of {events:,}", end="", file=sys.stderr)
+LONGEST_SHOWN = 5
 
 
 class Load:
@@ -127,17 +50,14 @@ class Load:
 
     def __init__(self, store: Store, rate: int) -> None:
         self._store, self._rate = store, rate
-        self.delays: list[float] = []
-        self.commits: list[float] = []
+        self.delays = array("d")
+        self.batches = array("d")
 
-    def work(self, until: float | threading.Event) -> None:
-        """Work for so many seconds, or until something has happened."""
+    def work(self, ended: threading.Event) -> None:
+        """Work until something has happened."""
         began, done = time.monotonic(), 0
-        while True:
+        while not ended.is_set():
             now = time.monotonic() - began
-            over = until.is_set() if isinstance(until, threading.Event) else now >= until
-            if over:
-                return
             due = min(int(now * self._rate) - done, MOST_IN_A_BATCH)
             if due <= 0:
                 time.sleep(1 / self._rate)
@@ -145,41 +65,105 @@ class Load:
             batch = [received(datetime.now(UTC)) for _ in range(due)]
             started = time.monotonic()
             process(batch, self._store, Policy())
-            ended = time.monotonic()
-            self.commits.append(ended - started)
-            self.delays += [
-                ended - began - (done + number) / self._rate for number in range(1, due + 1)
-            ]
+            finished = time.monotonic()
+            self.batches.append(finished - started)
+            self.delays.extend(
+                finished - began - (done + number) / self._rate for number in range(1, due + 1)
+            )
             done += due
 
 
-def percentiles(values: list[float]) -> str:
-    if not values:
-        return "-"
-    ordered = sorted(values)
-    middle, most = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
-    return f"{middle * 1000:>9.1f} {most * 1000:>9.1f} {ordered[-1] * 1000:>9.1f}"
+class Noted(Pace):
+    """Notes each bite: how long its statements took, how long all of it, how many rows it had."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bites: list[tuple[float, float, int]] = []
+        self.copies = array("d")
+
+    def _note(self, rows: int, executing: float, seconds: float) -> None:
+        self.bites.append((seconds, executing, rows))
+        super()._note(rows, executing, seconds)
+
+    @contextmanager
+    def bite(self, store: Store, rows: int) -> Iterator[Connection]:
+        with super().bite(store, rows) as connection:
+            yield connection
+        if copying := self.held - self.bites[-1][0]:
+            self.copies.append(copying)
 
 
-def purge_in_thread(store: Store, ended: threading.Event, found: dict[str, Any]) -> None:
+def purge_in_thread(store: Store, events: int, ended: threading.Event, pace: Noted) -> Purge:
+    """Purge as the daemon does, with its pauses."""
     purge = Purge(store, Retention(), Policy(), NOW)
+    purge.pace = pace
     purge.announce(at_once=True)
-    held: list[float] = []
-    began = shown = time.monotonic()
+    show = progress("purged", events)
     with closing(purge.bites()) as bites:
         for bite in bites:
-            if bite.held_seconds:
-                held.append(bite.held_seconds)
-            if sys.stderr.isatty() and time.monotonic() - shown > 1:
-                shown = time.monotonic()
-                print(f"\rpurged {purge.removed['events']:,} events", end="", file=sys.stderr)
+            show(purge.removed["events"])
             if ended.wait(max(LEAST_PAUSE_SECONDS, SHARE * bite.held_seconds)):
                 break
-    found.update(
-        seconds=time.monotonic() - began, held=held, events=purge.removed["events"],
-        bites=len(held), kept=purge.kept,
-    )  # fmt: skip
     ended.set()
+    return purge
+
+
+def write_rows(store: Store, seconds: float, ended: threading.Event, pace: Noted) -> None:
+    """Write a row now and then, as often as a purge writes: a bite without a purge."""
+    until = time.monotonic() + seconds
+    with quick_switches():
+        while time.monotonic() < until:
+            with pace.bite(store, 1) as connection:
+                keep_progress(connection, "bench", str(time.time()))
+            ended.wait(max(LEAST_PAUSE_SECONDS, SHARE * pace.held))
+    ended.set()
+
+
+def percentiles(values: Sequence[float]) -> str:
+    if not values:
+        return f"{'-':>9}"
+    ordered = sorted(values)
+    shown = [ordered[int(len(ordered) * part)] for part in (0.5, 0.99, 0.999)]
+    return " ".join(f"{each * 1000:>9.1f}" for each in (*shown, ordered[-1]))
+
+
+def measure(store: Store, arguments: argparse.Namespace) -> None:
+    """Messages without a purge, and with one."""
+    print(f"{'':36} {'p50 ms':>9} {'p99 ms':>9} {'p99.9':>9} {'most ms':>9}")
+    alone, row, ended = Load(store, arguments.rate), Noted(), threading.Event()
+    thread = threading.Thread(target=write_rows, args=(store, arguments.seconds, ended, row))
+    thread.start()
+    alone.work(ended)
+    thread.join()
+    print(f"{'a message, without a purge':36} {percentiles(alone.delays)}")
+    print(f"{'  a commit of a row beside them':36} {percentiles([each[0] for each in row.bites])}")
+    beside, pace, ended = Load(store, arguments.rate), Noted(), threading.Event()
+    purges: list[Purge] = []
+    began = time.monotonic()
+    thread = threading.Thread(
+        target=lambda: purges.append(purge_in_thread(store, arguments.events, ended, pace))
+    )
+    timer = threading.Timer(arguments.most_seconds, ended.set)
+    timer.start()
+    thread.start()
+    beside.work(ended)
+    thread.join()
+    timer.cancel()
+    seconds = time.monotonic() - began
+    print(f"{'a message, beside a purge':36} {percentiles(beside.delays)}")
+    print(f"{'  commits of the purge':36} {percentiles([each[0] for each in pace.bites])}")
+    print(f"{'  of these the statements':36} {percentiles([each[1] for each in pace.bites])}")
+    print(f"{'  copies of the -wal after them':36} {percentiles(pace.copies)}")
+    over = sum(each[0] > 0.05 for each in pace.bites) + sum(each > 0.05 for each in pace.copies)
+    print(f"longer than 50 ms: {over} of {len(pace.bites) + len(pace.copies):,}; the longest:")
+    for whole, executing, rows in sorted(pace.bites, reverse=True)[:LONGEST_SHOWN]:
+        print(f"  {whole * 1e3:.1f} ms, statements {executing * 1e3:.1f}, {rows} rows")
+    for purge in purges:
+        print(
+            f"purged {purge.removed['events']:,} events in {seconds:,.1f} s, "
+            f"{purge.removed['events'] / seconds:,.0f} a second, {len(pace.bites):,} bites; "
+            f"{len(beside.delays):,} messages beside, {len(beside.delays) / seconds:,.0f} a second"
+        )
 
 
 def cost_of_a_message(store: Store, keys: int) -> None:
@@ -189,9 +173,7 @@ def cost_of_a_message(store: Store, keys: int) -> None:
         rows = []
         for number in range(start, min(keys, start + AT_ONCE)):
             at = NOW - 400 * DAY + timedelta(seconds=number * 400 * 86_400 / keys)
-            rows.append(
-                (kept_key(f"{event_id(at)}:{_CHANCE.getrandbits(96):024x}"), day_of(at) + 400)
-            )
+            rows.append((kept_key(f"{event_id(at)}:{digest()}"), day_of(at) + 400))
         with store.writing() as connection:
             keep_keys(connection, rows)
     grown = size(store) - begun
@@ -232,6 +214,18 @@ def size(store: Store) -> int:
         ).scalar_one())  # fmt: skip
 
 
+@contextmanager
+def opened(where: str | None) -> Iterator[Store]:
+    """Open an empty database: a SQLite file, an embedded server's, or the one that is named."""
+    if where == "postgresql":
+        OUT.mkdir(exist_ok=True)
+        with running_server() as server:
+            yield open_store(str(server.get_uri("postgres")))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield open_store(where or f"sqlite:///{Path(folder, 'worker.db')}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=100_000)
@@ -240,36 +234,21 @@ def main() -> None:
     parser.add_argument("--most-seconds", type=float, default=3_600, help="of that with a purge")
     parser.add_argument("--keys", type=int, help="default: twice the events")
     parser.add_argument("--users", type=int, default=300, help="of a thousand people")
-    parser.add_argument("--store", help="a URL of an empty database; default: a new SQLite file")
+    parser.add_argument(
+        "--store", help="postgresql, or a URL of an empty database; default: a new SQLite file"
+    )
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    with tempfile.TemporaryDirectory() as folder:
-        store = open_store(arguments.store or f"sqlite:///{Path(folder, 'worker.db')}")
+    with opened(arguments.store) as store:
         ensure_schema(store, migrate=True)
+        store.keep_open()
         print(f"load {os.getloadavg()}, {os.cpu_count()} cores, {store.place}")
         fill(store, arguments.events, arguments.users)
-        print(f"\n{arguments.events:,} old events, {arguments.rate:,} messages a second")
-        print(f"{'delay of a message':24} {'p50 ms':>9} {'p99 ms':>9} {'max ms':>9}")
-        alone = Load(store, arguments.rate)
-        alone.work(arguments.seconds)
-        print(f"{'without a purge':24} {percentiles(alone.delays)}")
-        beside, ended = Load(store, arguments.rate), threading.Event()
-        found: dict[str, Any] = {}
-        thread = threading.Thread(target=purge_in_thread, args=(store, ended, found))
-        timer = threading.Timer(arguments.most_seconds, ended.set)
-        timer.start()
-        thread.start()
-        beside.work(ended)
-        thread.join()
-        timer.cancel()
-        print(f"{'beside a purge':24} {percentiles(beside.delays)}")
-        held = found["held"]
-        print(f"{'commits of the purge':24} {percentiles(held)}")
-        print(
-            f"purged {found['events']:,} events in {found['seconds']:,.1f} s, "
-            f"{found['bites']:,} bites; {len(beside.delays):,} messages beside"
-        )
-        cost_of_a_message(store, arguments.keys or 2 * arguments.events)
+        tune_memory()
+        print(f"{arguments.events:,} old events, {arguments.rate:,} messages a second", flush=True)
+        measure(store, arguments)
+        if arguments.keys != 0:
+            cost_of_a_message(store, arguments.keys or 2 * arguments.events)
         print(f"load {os.getloadavg()}")
         store.close()
 

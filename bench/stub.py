@@ -4,9 +4,9 @@ import json
 import subprocess
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -42,6 +42,14 @@ class Held(Struct):
     """The longest from its arrival on the queue to its delete."""
 
 
+class Fate(NamedTuple):
+    """A message that was deleted; the times are milliseconds of the stub's clock."""
+
+    message_id: str
+    sent: float
+    deleted: float
+
+
 class Stub:
     """A running stub."""
 
@@ -65,6 +73,25 @@ class Stub:
         request = urllib.request.Request(self.endpoint, json.dumps(requests).encode(), headers)
         with _LOOPBACK.open(request, timeout=60):
             pass
+
+    def send_all(self, queue: str, bodies: Sequence[str]) -> list[str]:
+        """Send messages, ten in a call; return their ids."""
+        ids: list[str] = []
+        for start in range(0, len(bodies), 10):
+            entries = [
+                {"Id": str(number), "MessageBody": body}
+                for number, body in enumerate(bodies[start : start + 10])
+            ]
+            requests = {"QueueUrl": self.queue_url(queue), "Entries": entries}
+            headers = {"X-Amz-Target": "AmazonSQS.SendMessageBatch"}
+            request = urllib.request.Request(self.endpoint, json.dumps(requests).encode(), headers)
+            with _LOOPBACK.open(request, timeout=60) as answer:
+                ids += [entry["MessageId"] for entry in json.load(answer)["Successful"]]
+        return ids
+
+    def fates(self, queue: str) -> list[Fate]:
+        """Ask what was deleted since the last time, and when."""
+        return [Fate(*fate) for fate in self._control("fates", queue=queue)["fates"]]
 
     def has(self, queue: str, *, deleted: int = 0, receives: int = 0) -> bool:
         """Wait a second at most for so many deletes and receives; return whether they came."""

@@ -10,6 +10,7 @@
 //   GET /_control?op=delay&ms=8                a round trip that every later reply takes
 //   GET /_control?op=stats&queue=Q             what is left, what was called, when, and our own CPU
 //   GET /_control?op=held&queue=Q              milliseconds from hand to delete: half, most, all of them; the longest from load to delete
+//   GET /_control?op=fates&queue=Q             [id, sent, deleted] of what was deleted since the last time
 //   GET /_control?op=drop&queue=Q              forgets the queue
 //   POST /slack                                "ok", as an incoming webhook says
 //
@@ -149,6 +150,7 @@ class Queue {
     this.lastDelete = null;
     this.heldFor = [];
     this.longestWait = 0;
+    this.fates = [];
     this.watchers = [];
   }
 
@@ -157,7 +159,7 @@ class Queue {
   add(body, id = crypto.randomUUID()) {
     // Written out once: a receive only has to join it.
     const fragment = `"MessageId":"${id}","MD5OfBody":"${md5(body)}","Body":${JSON.stringify(body)}`;
-    this.waiting.push({ id, fragment, receives: 0, firstReceived: 0, sent: Date.now() });
+    this.waiting.push({ id, fragment, receives: 0, firstReceived: 0, sent: Date.now(), sentAt: performance.now() });
     return id;
   }
 
@@ -192,6 +194,7 @@ class Queue {
     this.lastDelete = performance.now();
     this.heldFor.push(this.lastDelete - message.takenAt);
     this.longestWait = Math.max(this.longestWait, Date.now() - message.sent);
+    this.fates.push([message.id, message.sentAt, this.lastDelete]);
     this.notice();
   }
 
@@ -278,6 +281,13 @@ const OPERATIONS = {
     queue.sweep();
     reply(JSON.stringify({ MessageId, MD5OfMessageBody: md5(asked.MessageBody) }));
   },
+  SendMessageBatch(queue, asked, reply) {
+    const Successful = asked.Entries.map(entry => ({
+      Id: entry.Id, MessageId: queue.add(entry.MessageBody), MD5OfMessageBody: md5(entry.MessageBody),
+    }));
+    queue.sweep();
+    reply(JSON.stringify({ Successful }));
+  },
   GetQueueAttributes(queue, _, reply) {
     const Attributes = {
       ApproximateNumberOfMessages: String(queue.depth),
@@ -309,6 +319,11 @@ const CONTROLS = {
     const sorted = queue.heldFor.sort((one, other) => one - other);
     const share = part => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
     return { median: share(0.5), p95: share(0.95), most: share(1), waited: queue.longestWait };
+  },
+  fates(queue) {
+    const fates = queue.fates;
+    queue.fates = [];
+    return { fates };
   },
   drop(queue) {
     queues.delete(queue.name);

@@ -14,7 +14,7 @@ from simulators.slack.faults import broken
 from worker.core.address import parse_address
 from worker.core.decode import decode, feedback_in, parts_of
 from worker.core.disguise import names_any
-from worker.core.outbox.others import entry_for_asked_removal
+from worker.core.outbox.others import entry_for_requested_removal
 from worker.core.payloads import Removal
 from worker.core.rate_limit import RateLimit
 from worker.core.redacting import names_people
@@ -163,7 +163,7 @@ def test_a_removal_that_a_worker_carries_out_is_waited_for(
     removal = Removal(
         reported=JANE, mailed=JANE, key=JANE, type="x", subtype=None, occurred_at=mail.NOW
     )
-    entry = entry_for_asked_removal(parse_address(JANE), removal, name="x", created_at=mail.NOW)
+    entry = entry_for_requested_removal(parse_address(JANE), removal, name="x", created_at=mail.NOW)
     users(environment, [JANE])
     with opened(environment) as store:
         outbox = Outbox(store)

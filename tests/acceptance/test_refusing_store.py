@@ -28,7 +28,7 @@ POSTGRESQL = f"""
 """
 
 
-def break_off_at_the_guilty_one(url):
+def break_off_at_the_guilty_message(url):
     store = open_store(url)
     ensure_schema(store, migrate=True)
     store.close()
@@ -43,7 +43,7 @@ def break_off_at_the_guilty_one(url):
 def test_the_guilty_message_is_set_aside_and_the_daemon_goes_on(
     daemon, emulator, queue, environment, either_store, database
 ):
-    break_off_at_the_guilty_one(environment["SES_WORKER_STORE__URL"])
+    break_off_at_the_guilty_message(environment["SES_WORKER_STORE__URL"])
     people = mail.addresses(25)
     for address in (*people[:11], GUILTY, *people[11:]):
         emulator.send(queue, mail.bounce(address))

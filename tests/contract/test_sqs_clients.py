@@ -1,4 +1,4 @@
-"""Our client of three calls and boto3: one suite, over the emulator, moto's server and a scripted
+"""Our client of five calls and boto3: one suite, over the emulator, moto's server and a scripted
 one.
 
 Where boto3 is known to be less careful, `BOTO3_DIFFERS` says how, and the test is skipped for it,
@@ -20,11 +20,13 @@ from email.utils import format_datetime
 
 import pytest
 from moto.server import ThreadedMotoServer
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 from support.scripted import Scripted, answer, answer_with
 from support.waiting import wait_until
 
 from simulators.sqs import RECEIVE, Cut, SqsSimulator
+from simulators.sqs.showing import SENDER_ID
 from worker.aws import AwsRefused, NoIdentity, Throttled
 from worker.aws import clients as aws
 from worker.core.errors import Refused, Unavailable
@@ -129,7 +131,7 @@ class TestOverTheEmulator:
         emulator.send(url, body, attributes=attributes)
         (received,) = queue.receive(10, 1)
         assert received.body == body
-        assert received.receive_count == 1
+        assert (received.receive_count, received.sender) == (1, SENDER_ID)
         assert abs(received.sent_at - datetime.now(UTC)) < timedelta(minutes=1)
         assert received.attributes["text"] == attributes["text"]
         assert received.attributes["bytes"] == {"DataType": "Binary", "BinaryValue": b"\0\xff\x80"}
@@ -141,6 +143,26 @@ class TestOverTheEmulator:
         queue.send_dead_letter(received, DeadLetter(Reason.NOT_JSON, "why"))
         (dead_letter,) = emulator.messages("feedback-dlq")
         assert dead_letter.attributes["bytes"] == attribute
+
+    def test_several_go_to_the_dead_letter_queue_in_a_call_as_they_were(self, emulator, url, queue):
+        attribute = {"DataType": "Binary", "BinaryValue": "AP+A"}
+        for body in ('ü \u2028 \U0001f600 "quoted" \\ \t\n', "x" * 300_000):
+            emulator.send(url, body, attributes={"bytes": attribute})
+        received = queue.receive(10, 1)
+        why = DeadLetter(Reason.NOT_JSON, "why")
+        assert queue.send_dead_letters([(each, why) for each in received]) == received
+        dead_letters = emulator.messages("feedback-dlq")
+        assert bodies(dead_letters) == bodies(received)
+        assert [each.attributes["bytes"] for each in dead_letters] == [attribute, attribute]
+
+    def test_half_a_pair_of_surrogates_is_refused_by_sqs_and_not_by_the_client(
+        self, queue, message
+    ):
+        dead_letter = replace(message("a\ud800"), attributes={"b": {"BinaryValue": b"\0\xff"}})
+        with pytest.raises(AwsRefused) as alone:
+            queue.send_dead_letter(dead_letter, DeadLetter(Reason.NOT_JSON, "why"))
+        assert alone.value.code == "InvalidMessageContents"
+        assert queue.send_dead_letters([(dead_letter, DeadLetter(Reason.NOT_JSON, "why"))]) == []
 
     def test_an_empty_queue_is_empty(self, queue):
         assert queue.receive(10, 0) == []
@@ -387,6 +409,42 @@ def test_a_dead_letter_that_is_not_confirmed_counts_as_refused(asking, message):
         queue.send_dead_letter(message("x"), DeadLetter(Reason.NOT_JSON, "why"))
 
 
+def test_dead_letters_that_an_answer_does_not_confirm_are_not_taken_for_sent(asking, message):
+    dead_letters = [(message("x"), DeadLetter(Reason.NOT_JSON, "why")) for _ in range(4)]
+    entries = [{"Id": "0", "MessageId": "m"}, {"Id": "1"}, {"Id": "2", "MessageId": None}]
+    failed = [{"Id": "3", "Code": "InternalError", "SenderFault": False}]
+    reported = answer({"Successful": entries, "Failed": failed})
+    with Scripted(answer(b""), answer({}), reported) as server:
+        queue = asking(server, dead_letter_url=f"{URL}-dlq")
+        for _ in range(2):
+            assert queue.send_dead_letters(dead_letters) == []
+        assert queue.send_dead_letters(dead_letters) == [dead_letters[0][0]]
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_our_client_sends_dead_letters_itself_and_as_boto3_does(monkeypatch, message, together):
+    """A stranger can make as many of them as there are messages, and boto3 costs ten times more."""
+    sent = []
+    for lean in (True, False):
+        with Scripted(answer({"MessageId": "m", "Successful": []})) as server:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
+            client = ClientOptions(lean=lean, wait_seconds=1)
+            queue = Queue(URL, region=REGION, dead_letter_url=f"{URL}-dlq", client=client)
+            dead_letter = replace(message("ü\u2028"), message_id="m")
+            dead_letter = replace(dead_letter, attributes={"b": {"BinaryValue": b"\0\xff"}})
+            why = DeadLetter(Reason.NOT_JSON, "why")
+            if together:
+                queue.send_dead_letters([(dead_letter, why)])
+            else:
+                queue.send_dead_letter(dead_letter, why)
+        (request,) = server.requests
+        sent.append(request)
+    ours, theirs = sent
+    assert ours.body == theirs.body
+    of_boto3 = {name.lower() for name in theirs.headers} - {name.lower() for name in ours.headers}
+    assert "amz-sdk-invocation-id" in of_boto3, "boto3 has sent both"
+
+
 def test_a_task_that_is_not_confirmed_is_not_waited_for(monkeypatch, lean):
     with Scripted(answer({"Attributes": {"QueueArn": "arn"}}), answer(b"")) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint)
@@ -469,6 +527,7 @@ STRANGE = {
         b'"Body": "x", "Attributes": {"SentTimestamp": "%s"}' % (b"9" * 18),
         ["x"],
     ),
+    "a sender that is none": (b'"Body": "x", "Attributes": {"SenderId": ""}', ["x"]),
     "no UTF-8": (b'"Body": "\xff", "MD5OfBody": "00594fd4f42ba43fc1ca0427a0576295"', []),
     "bare control character": (b'"Body": "\x01"', ["\x01"]),
     "no body": (b'"New": 1', []),
@@ -574,6 +633,22 @@ class TestConnections:
             with pytest.raises(Unavailable):
                 queue.receive(10, 1)
             assert len(server.requests) == 2
+
+    @pytest.mark.parametrize("then", ["close", "reset"])
+    def test_dead_letters_on_a_dropped_connection_are_sent_once(self, asking, message, then):
+        """They may have arrived, and would be there twice; the caller decides."""
+        dead_letters = [(message("x"), DeadLetter(Reason.NOT_JSON, "why"))]
+        with Scripted(
+            answer(), answer_with(b"", then=then), answer(), answer_with(b"", then=then)
+        ) as server:
+            queue = asking(server, dead_letter_url=f"{URL}-dlq")
+            queue.receive(10, 1)
+            with pytest.raises(Unavailable):
+                queue.send_dead_letters(dead_letters)
+            queue.receive(10, 1)
+            with pytest.raises(Unavailable):
+                queue.send_dead_letter(*dead_letters[0])
+            assert len(server.requests) == 4
 
     @pytest.mark.parametrize("then", ["close", "reset"])
     def test_a_delete_on_a_connection_that_was_dropped_is_sent_once_more(

@@ -19,7 +19,7 @@ from support.documents import ROOT, names, plain, table, text_of
 
 from worker.app.reload import LIVE
 from worker.cli.exits import MEANINGS
-from worker.core import effects, model
+from worker.core import effects, messages
 from worker.core.model import Reason
 from worker.core.policy import RULES
 from worker.settings import Settings
@@ -289,7 +289,7 @@ def test_every_column_that_applications_read_is_in_the_document_on_the_database(
 
 
 def test_every_answer_and_disposition_in_the_architecture_is_in_the_code():
-    for heading, module in (("| answer of", effects), ("| disposition |", model)):
+    for heading, module in (("| answer of", effects), ("| disposition |", messages)):
         for row in table(ARCHITECTURE, heading):
             assert hasattr(module, plain(row[0])), row[0]
 

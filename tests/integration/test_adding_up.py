@@ -111,7 +111,7 @@ def test_figures_are_a_plain_recount_of_all_events_in_any_batches(
     with store.writing() as connection:
         for table in metadata.sorted_tables:
             connection.execute(delete(table))
-    list(import_users(store, [{"email": one, "email_key": one} for one in PEOPLE[:2]]))
+    list(import_users(store, [{"email": each, "email_key": each} for each in PEOPLE[:2]]))
     monkeypatch.setattr(adding_up, "MOST_FACTS", facts)
     policy = Policy(unknown_recipients=unknown)
     handled, left, step = [], [message(body, receive_count=n) for body, n in received], 0
@@ -159,10 +159,10 @@ def test_several_workers_add_up_at_once_while_others_count(store, store_url):
             unit.facts = facts
             with store.transaction() as transaction:
                 transaction.save(unit)
-            for one, n in facts.items():
-                expected[one[4]] += n
-            seen = by_value(store, Dimension.DOMAIN, SINCE, UNTIL)
-            assert {value: counts["send"] for value, counts in seen.items()} == expected
+            for each, n in facts.items():
+                expected[each[4]] += n
+            counts_by_domain = by_value(store, Dimension.DOMAIN, SINCE, UNTIL)
+            assert {value: counts["send"] for value, counts in counts_by_domain.items()} == expected
     finally:
         ended.set()
         for thread in threads:
@@ -193,8 +193,8 @@ def test_a_kill_at_any_moment_loses_nothing_and_adds_nothing_twice(store, store_
     write(store, new_counts, *({"counts": encode_facts(row)} for row in rows))
     expected = Counter()
     for row in rows:
-        for one, n in row.items():
-            expected[one[4]] += n
+        for each, n in row.items():
+            expected[each[4]] += n
     kills = 0
     for attempt in range(12):
         process_ = subprocess.Popen(

@@ -22,6 +22,7 @@ from worker.signatures.certificates import (
     AGAIN_SECONDS,
     MOST_KEYS,
     MOST_SECONDS,
+    MOST_SENDERS,
     PROBLEM,
     QUIET_SECONDS,
     REFRESH_SECONDS,
@@ -274,6 +275,10 @@ class TestChains:
             check(between.issue(issuer_at=place), authority)
 
 
+def invented(number):
+    return URL.replace("0123456789abcdef", f"{number:016x}")
+
+
 class World:
     """Certificates beside a fake clock, and a host that can be broken."""
 
@@ -410,6 +415,39 @@ class TestKeeping:
                 world.certificates.key(origin, f"https://{origin.host}{PATH}")
         assert world.time - began <= MOST_SECONDS + world.seconds
         world.error, world.seconds, world.time = None, 0.0, world.time + UNKNOWN_SECONDS
+        assert world.key()
+
+    def test_who_names_what_sns_does_not_have_keeps_no_new_certificate_of_others_away(self, world):
+        """SQS says who a sender is; SNS's own messages name the certificate that is new."""
+        world.error = NotServed("404")
+        for number in range(1_000):
+            with pytest.raises((NotServed, NoCertificate)):
+                world.certificates.key(ORIGIN, invented(number), sender=f"AROAX:session-{number}")
+        assert len(world.requested) == 5, "a role has one, however many sessions it has"
+        world.error = None
+        assert world.certificates.key(ORIGIN, URL, sender="AIDAIT2UOQQY3AUEKVGXU")
+
+    def test_so_many_senders_have_fetches_of_their_own_and_the_late_ones_share_some(self, world):
+        world.error = NotServed("404")
+        for number in range(1_000):
+            with pytest.raises((NotServed, NoCertificate)):
+                world.certificates.key(ORIGIN, invented(number), sender=f"AIDA{number % 100}")
+        assert len(world.requested) == 5 * (MOST_SENDERS + 1)
+        world.time += 61
+        for number in range(6):
+            with pytest.raises((NotServed, NoCertificate)):
+                world.certificates.key(ORIGIN, invented(number), sender="AIDA99")
+        assert len(world.requested) == 5 * (MOST_SENDERS + 2)
+
+    def test_hosts_that_nobody_waits_for_keep_no_time_from_those_that_are_awaited(self, world):
+        """A stranger can name regions of AWS that cannot be reached from here."""
+        world.error, world.seconds = Failed("timed out"), 4.0
+        for number in range(50):
+            far = Origin("aws", f"ap-south-{number}")
+            with pytest.raises(NotAwaited):
+                world.certificates.key(far, f"https://{far.host}{PATH}", awaited=False)
+        assert len(world.requested) == 3
+        world.error = None
         assert world.key()
 
     def test_so_many_keys_are_kept_and_no_more(self, world):

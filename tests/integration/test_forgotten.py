@@ -14,7 +14,7 @@ from worker.core.effects import Lane
 from worker.core.errors import Misconfigured
 from worker.core.messages import Delete
 from worker.core.model import Outcome
-from worker.core.outbox.others import entry_for_asked_removal
+from worker.core.outbox.others import entry_for_requested_removal
 from worker.core.payloads import Removal
 from worker.core.policy import Policy, UnknownRecipients
 from worker.core.privacy import PrivacyKey
@@ -348,7 +348,7 @@ class TestRemovalsFromTheSuppressionList:
         removal = Removal(
             reported=JANE, mailed=JANE, key=JANE, type="x", subtype=None, occurred_at=mail.NOW
         )
-        entry = entry_for_asked_removal(address, removal, name="asked", created_at=mail.NOW)
+        entry = entry_for_requested_removal(address, removal, name="asked", created_at=mail.NOW)
         Outbox(store).enqueue([entry])
         limit = RateLimit(name="asked_removals:x", per_second=100)
         return lambda: Outbox(store).claim(entry.lane, limit)

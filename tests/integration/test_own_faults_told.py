@@ -62,11 +62,11 @@ def notices(store):
 
 
 def test_the_tenth_is_an_incident_and_each_is_recorded(store, begin):
-    one = begin()
-    assert one.bounces(9) == 0
+    worker = begin()
+    assert worker.bounces(9) == 0
     assert notices(store) == []
     with capture_logs() as lines:
-        assert one.bounces(11) == 1
+        assert worker.bounces(11) == 1
     ((lane, notice),) = notices(store)
     assert lane == SLACK
     assert notice["count"] == 10
@@ -110,11 +110,11 @@ def test_a_time_that_a_wrong_clock_wrote_silences_nobody(store, begin):
 
 
 def test_zero_is_off_and_a_reload_changes_the_number(store, begin):
-    one = begin(own_faults=0)
-    assert one.bounces(30) == 0
-    one.current.settings = Settings(notify={"own_faults": 3}, slack={"webhook_url": WEBHOOK})
-    assert one.bounces(2) == 0
-    assert one.bounces(1) == 1
+    worker = begin(own_faults=0)
+    assert worker.bounces(30) == 0
+    worker.current.settings = Settings(notify={"own_faults": 3}, slack={"webhook_url": WEBHOOK})
+    assert worker.bounces(2) == 0
+    assert worker.bounces(1) == 1
 
 
 def test_without_a_channel_there_is_the_log_line_alone(store, begin):
@@ -125,19 +125,19 @@ def test_without_a_channel_there_is_the_log_line_alone(store, begin):
 
 
 def test_a_store_that_fails_costs_nothing_but_the_notice(store, begin, monkeypatch):
-    one = begin()
+    worker = begin()
 
     def failing(*_):
         raise Unavailable("the database does not answer")
 
     monkeypatch.setattr("worker.app.own_faults.announce", failing)
     with capture_logs() as lines:
-        assert one.bounces(10) == 0
+        assert worker.bounces(10) == 0
     assert [line["event"] for line in lines] == ["bounces.own_faults", "notice.lost"]
     monkeypatch.undo()
     soon = clock.now() + 61
     monkeypatch.setattr(clock, "now", lambda: soon)
-    assert one.bounces(1) == 1
+    assert worker.bounces(1) == 1
 
 
 def test_each_channel_gets_the_notice(store):

@@ -27,8 +27,7 @@ from worker.core.model import Outcome, Reason
 from worker.core.policy import Policy
 from worker.core.retention import Retention
 from worker.process import process
-from worker.store.purging import Purge
-from worker.store.purging import events as events_purge
+from worker.store.purging import Purge, judging
 from worker.store.schema import Moment
 from worker.store.users import import_users, remove_users
 from worker.timing import clock
@@ -121,7 +120,7 @@ def test_after_a_purge_whatever_is_seen_again_is_a_duplicate_and_nobody_s_answer
 
     now = clock.wall() + ahead * DAY
     retention = Retention(events=days * DAY, messages=DAY, keys=max(400, days) * DAY)
-    with patch.object(events_purge, "MANY", many):
+    with patch.object(judging, "MANY", many):
         for _ in range(1 + twice):
             purge(store, policy, now, retention)
     assert records(store) == before

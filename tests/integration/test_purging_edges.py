@@ -16,9 +16,10 @@ from worker.core.model import Outcome, Reason
 from worker.core.policy import Policy
 from worker.core.retention import Announced, Retention, announced
 from worker.process import process
-from worker.store.purging import Faster, Pace, Purge
-from worker.store.purging import events as events_purge
-from worker.store.purging.events import EventsPurge, Limits
+from worker.store.purging import Faster, Pace, Purge, judging
+from worker.store.purging.events import EventsPurge
+from worker.store.purging.limits import Limits
+from worker.store.purging.writing import write
 from worker.store.schema import Moment
 from worker.store.users import import_users
 
@@ -115,7 +116,7 @@ def test_of_two_purges_at_once_none_removes_what_the_other_relies_on(
     store, message, monkeypatch, many
 ):
     """Also if an address has so many events that the other remembers what must stay."""
-    monkeypatch.setattr(events_purge, "MANY", many)
+    monkeypatch.setattr(judging, "MANY", many)
     bodies = [mail.complaint(STRANGER, feedback_id=name, message_id=name) for name in "ab"]
     process(
         [message(body) for body in [*bodies, mail.bounce(JOE, feedback_id="z", message_id="z")]],
@@ -126,13 +127,13 @@ def test_of_two_purges_at_once_none_removes_what_the_other_relies_on(
     one, other = purging_events(store, now), purging_events(store, now, after=1)
     plans = []
     for purge_ in (one, other):
-        page = purge_._page(1)
-        plans.append(purge_._plan(page, page.rows, careful=False))
-    assert [[row.event.id for row in plan.rows] for plan in plans] == [[1], [2]]
+        batch = purge_.next_batch(1)
+        plans.append(purge_.plan(batch, batch.rows, careful=False))
+    assert [plan.ids for plan in plans] == [[1], [2]]
     with store.writing() as connection:
-        one._write(connection, plans[0])
+        write(connection, plans[0])
     with pytest.raises(Faster), store.writing() as connection:
-        other._write(connection, plans[1])
+        write(connection, plans[1])
     assert sum(bite.rows for bite in other.bites(Pace())) == 0, "planned anew"
     assert blocked(store) == [STRANGER]
 
@@ -241,12 +242,29 @@ def test_an_announcement_of_a_clock_that_was_ahead_begins_anew():
     assert found == Announced(through=mail.NOW, since=now, cutoff=now - 90 * DAY)
 
 
-def test_however_slow_a_disk_is_a_bite_has_twenty_rows():
+def test_however_slow_a_disk_is_a_bite_has_a_hundred_rows():
     """A commit takes as long for fewer."""
     pace = Pace()
     for _ in range(10):
-        pace._note(1.0)
-    assert pace.rows == 20
+        pace._note(pace.rows, 0.01, 1.0)
+    assert pace.rows == 100
+
+
+def test_a_bite_whose_statements_take_long_is_followed_by_smaller_ones():
+    pace = Pace()
+    for _ in range(20):
+        pace._note(pace.rows, pace.rows * 0.00005, pace.rows * 0.00005 + 0.005)
+    assert 150 <= pace.rows <= 170, "8 ms"
+
+
+def test_now_and_then_a_slow_bite_makes_the_others_no_smaller():
+    """Others keep the machine busy: smaller bites would take as long, and be many more."""
+    pace = Pace()
+    for number in range(40):
+        is_held_up = number % 3 == 0
+        seconds = 0.06 if is_held_up else pace.rows * 0.00001
+        pace._note(pace.rows, seconds, seconds + 0.01)
+    assert pace.rows > 200
 
 
 def test_the_bounce_without_which_a_refusal_would_pause_stays(store, message):

@@ -14,9 +14,9 @@ from worker.core.model import Outcome
 from worker.core.policy import Policy
 from worker.process import process
 from worker.store import recorded
-from worker.store.purging import Pace
-from worker.store.purging import events as purging_events
-from worker.store.purging.events import EventsPurge, Limits
+from worker.store.purging import Pace, batches
+from worker.store.purging.events import EventsPurge
+from worker.store.purging.limits import Limits
 from worker.store.users import import_users
 
 DAY = timedelta(days=1)
@@ -31,7 +31,7 @@ class Slow(Pace):
         super().__init__()
         self.rows = rows
 
-    def _note(self, seconds):
+    def _note(self, rows, executing, seconds):
         self.held = seconds
 
 
@@ -71,7 +71,7 @@ def read(monkeypatch):
         return original(row)
 
     original = recorded.read_recorded
-    for module in (recorded, purging_events):
+    for module in (recorded, batches):
         monkeypatch.setattr(module, "read_recorded", counted)
     return found
 

@@ -247,7 +247,11 @@ class TestRequests:
             "MaxNumberOfMessages": 3,
             "WaitTimeSeconds": 20,
             "VisibilityTimeout": 77,
-            "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
+            "MessageSystemAttributeNames": [
+                "ApproximateReceiveCount",
+                "SentTimestamp",
+                "SenderId",
+            ],
             "MessageAttributeNames": ["All"],
         }
 

@@ -245,7 +245,7 @@ MUTANTS = [
         ),
         file="worker/signatures/certificates.py",
         function="Certificates._require_asking",
-        old="if self._asks_too_often(now):",
+        old="if self._asks_too_often(asking.sender, now):",
         new="if False:",
     ),
     Mutant(
@@ -336,8 +336,8 @@ MUTANTS = [
             "integration/test_purging.py::"
             "test_after_a_purge_whatever_is_seen_again_is_a_duplicate_and_nobody_s_answer_changes"
         ),
-        file="worker/store/purging/events.py",
-        function="EventsPurge._write",
+        file="worker/store/purging/writing.py",
+        function="write",
         old="_begin_anew(connection, planned.first)",
         new="",
     ),
@@ -347,10 +347,10 @@ MUTANTS = [
             "integration/test_purging.py::"
             "test_a_kill_at_any_moment_leaves_each_event_or_both_its_keys"
         ),
-        file="worker/store/purging/events.py",
-        function="EventsPurge._write",
-        old="keep_keys(connection, kept)",
-        new="keep_keys(connection, kept[1:])",
+        file="worker/store/purging/writing.py",
+        function="write",
+        old="keep_keys(connection, planned.keys)",
+        new="keep_keys(connection, planned.keys[1:])",
     ),
     Mutant(
         invariant="A fold over the events on record gives the record that live processing gave",
@@ -394,7 +394,7 @@ MUTANTS = [
             "integration/test_do_not_mail.py::"
             "test_events_of_an_address_that_is_no_user_bar_it_as_they_would_bar_a_user"
         ),
-        file="worker/store/migrations/versions/0009_routes_and_faults.py",
+        file="worker/store/migrations/versions/0012_policies.py",
         function="",
         old="WHEN kind = 'complaint' THEN 'auto_block_spam'",
         new="WHEN kind = 'complaint' THEN 'no_action'",

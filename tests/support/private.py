@@ -1,8 +1,9 @@
-"""Every test that starts a command: what it says on standard error has no whole address in it.
+"""Every test that starts a command: what it says has no whole address in it.
 
-Commands, daemons and services hand what they said to `hear`; after the test it is searched, once, for
-addresses of the domains that tests invent, however they are spelled. What an operator has typed as an
-argument may be repeated to them.
+Commands, daemons and services hand what they said to `hear`, and what they printed to `hear_output`;
+after the test it is searched, once, for addresses of the domains that tests invent, however they are
+spelled. What an operator has typed as an argument may be repeated to them, and the answers of the
+commands in `ANSWERS` are addresses: those people have asked for.
 """
 
 import re
@@ -21,13 +22,48 @@ _ADDRESS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+ANSWERS = {
+    "may-send": "it repeats each address of a list beside the answer",
+    "why": "it shows everything on record about a person",
+    "users check": "it repeats each address of a list beside the answer",
+    "users export": "it writes the people into a file",
+    "users list": "it lists people",
+    "outbox list": "it names whose removal is still owed",
+    "policy diff": "it names whom another policy would treat differently",
+    "policy rebuild": "it names whose records would change",
+    "events export": "it writes events into a file, with their recipients",
+    "dlq show": "it shows a message whole",
+}
+"""Commands whose purpose is to print addresses, and why; standard error is searched all the same."""
 _heard = []
 
 
-def hear(text, arguments=()):
+def hear(text, arguments=(), where=""):
     """Remember what a command said, to be searched at the end of the test."""
     if text and "example" in text:
-        _heard.append((text, " ".join(map(str, arguments)).lower()))
+        _heard.append((text, " ".join(map(str, arguments)).lower(), where))
+
+
+def hear_output(text, arguments=()):
+    """Remember what a command printed, unless people ask it for addresses."""
+    if (command := command_in(arguments)) not in ANSWERS:
+        hear(text, arguments, f" printed by {command}")
+
+
+def command_in(arguments):
+    """Find the name of the command among the words that started it, such as `users list`."""
+    words = [str(word) for word in arguments if word is not None]
+    if "--" in words and words[0].rpartition("/")[2].startswith("python"):
+        words = words[words.index("--") + 1 :]
+    names = []
+    for word, before in zip(words, ["", *words], strict=False):
+        if word.startswith("-") or before == "--config" or word.endswith("/ses-worker"):
+            continue
+        names.append(word)
+    for name in (" ".join(names[:2]), " ".join(names[:1])):
+        if name in ANSWERS:
+            return name
+    return " ".join(names[:2])
 
 
 def whole_addresses(text, typed=""):
@@ -38,7 +74,9 @@ def whole_addresses(text, typed=""):
 
 def heard_addresses():
     """Search what was heard, and forget it."""
-    found = {address for text, typed in _heard for address in whole_addresses(text, typed)}
+    found = {
+        address + where for text, typed, where in _heard for address in whole_addresses(text, typed)
+    }
     _heard.clear()
     return sorted(found)
 
@@ -49,4 +87,4 @@ def nothing_private_is_printed():
     heard_addresses()
     yield
     addresses = heard_addresses()
-    assert not addresses, f"standard error has whole addresses: {addresses}"
+    assert not addresses, f"what was printed has whole addresses: {addresses}"

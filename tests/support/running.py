@@ -25,7 +25,7 @@ from simulators.slack import SlackSimulator
 from simulators.sqs import SqsSimulator
 from support.databases import not_waiting_for_its_disk
 from support.forking import ForkServer
-from support.private import hear
+from support.private import hear, hear_output
 
 COMMAND = Path(sys.executable).with_name("ses-worker")
 NO_SKIPS = "TESTS_MUST_NOT_SKIP"
@@ -99,6 +99,7 @@ def to_its_end(command, environment, folder, input=None):
         check=False,
     )
     hear(done.stderr, [*command, input])
+    hear_output(done.stdout, [*command, input])
     return Done(done.returncode, done.stdout, done.stderr)
 
 
@@ -129,6 +130,7 @@ def run(request, fork_server, environment, tmp_path):
             words = [*map(str, arguments)]
             done = Done(*fork_server.run(words, changed, tmp_path, input, SECONDS))
             hear(done.err, [*words, input])
+            hear_output(done.out, [*words, input])
             return done
         return to_its_end([COMMAND, *arguments], changed, tmp_path, input)
 
@@ -180,8 +182,9 @@ def start(request, environment, tmp_path):
     for process, words in started:
         if process.poll() is None:
             process.kill()
-        _, errors = process.communicate()
+        printed, errors = process.communicate()
         hear(errors, words)
+        hear_output(printed, words)
 
 
 @pytest.fixture
@@ -205,6 +208,7 @@ def terminal(fork_server, environment, tmp_path):
             while chunk := os.read(ours, 10_000):
                 shown += chunk
         os.close(ours)
+        hear_output(shown.decode(), [*words, answer])
         return Done(process.wait(), shown.decode(), "")
 
     return terminal

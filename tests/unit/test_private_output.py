@@ -1,7 +1,7 @@
 """The search through what commands say finds addresses in every spelling that masking covers."""
 
 import pytest
-from support.private import hear, heard_addresses, whole_addresses
+from support.private import ANSWERS, command_in, hear, hear_output, heard_addresses, whole_addresses
 
 from worker.core.masking import mask_addresses
 
@@ -45,3 +45,40 @@ def test_what_commands_print_in_a_test_is_searched_at_its_end():
     hear('{"error":"no joe@example.com"}', ["why", "Joe@Example.com"])
     assert heard_addresses() == ["jane@example.com"]
     assert heard_addresses() == []
+
+
+def test_what_commands_print_is_searched_too_unless_people_ask_it_for_addresses():
+    hear_output("drained jane@example.com", ["--config", "worker.toml", "drain", "--json"])
+    hear_output("joe@example.com,blocked", ["users", "list"])
+    hear_output("joe@example.com would be blocked", ["policy", "diff", "--set", "x=1"])
+    hear_output("jim@example.com is gone", ["users", "forget", "jim@example.com"])
+    assert heard_addresses() == ["jane@example.com printed by drain"]
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["/venv/bin/ses-worker", "users", "list", "--json"], "users list"),
+        (["why", "jane@example.com"], "why"),
+        (["--config", "/etc/worker.toml", "may-send", "-"], "may-send"),
+        (
+            ["/usr/bin/python3", "failing.py", "commit", "exit", "--", "dlq", "show", "x"],
+            "dlq show",
+        ),
+        (["dlq", "list", None], "dlq list"),
+        ([], ""),
+    ],
+)
+def test_a_command_is_found_among_the_words_that_started_it(words, command):
+    assert command_in(words) == command
+
+
+def test_each_exception_is_a_command_and_has_a_reason():
+    from worker.cli import main
+
+    for name, reason in ANSWERS.items():
+        command = main
+        for word in name.split():
+            command = command.get_command(None, word)
+        assert command
+        assert reason

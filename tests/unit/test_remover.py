@@ -594,7 +594,7 @@ def _spelled(address):
 REQUESTED = replace(JANE, type="reinstatement", subtype=None, occurred_at=NOW, asked_by="mary")
 
 
-class TestAskedForByAPerson:
+class TestRequestedByAPerson:
     @pytest.mark.parametrize("reason", ["BOUNCE", "COMPLAINT"])
     def test_neither_patterns_nor_limits_count(self, listing, removal_log, reason):
         removal_log.removed = 99

@@ -1,13 +1,15 @@
 """SNS's signatures: what is signed, where its certificate may be, and what becomes of a message."""
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from msgspec.structs import replace
 from support import mail, signing
-from support.signing import AUTO, OFF, REQUIRE, URL, sign, signed, verifier
+from support.signing import AUTO, OFF, REQUIRE, URL, having, public, sign, signed, verifier
 
 from worker.aws.trust import stand_in
 from worker.core.acceptance import Acceptance, EventBridge, Verify
@@ -472,3 +474,31 @@ class TestWithoutACertificate:
 def test_an_envelope_signed_by_the_documented_rule_is_what_sign_makes():
     body = json.loads(signed(BOUNCE))
     assert sign({**body}, version="1")["Signature"] == body["Signature"]
+
+
+class TestAFloodOfInventedCertificates:
+    """A new certificate of SNS is fetched, whatever others name: SQS says who sent a message."""
+
+    def test_new_good_messages_are_verified_beside_it(self):
+        by = verifier(having(**{"ab" * 16: public()}))
+        good = signed(BOUNCE, SigningCertURL=URL.replace("0123456789abcdef" * 2, "ab" * 16))
+        forged = [
+            signed(BOUNCE, SigningCertURL=URL.replace("0123456789abcdef" * 2, f"{number:032x}"))
+            for number in range(200)
+        ]
+        flood = [replace(received(body), sender="AIDASTRANGER") for body in forged]
+        batch = [*flood, replace(received(good), sender="AIDAIT2UOQQY3AUEKVGXU")]
+        handled = by.process(batch, REQUIRE, process)
+        refused = [result.disposition for result in handled[:-1]]
+        assert Counter(type(each) for each in refused) == {DeadLetter: 5, Release: 195}
+        assert handled[-1].disposition is PASSED
+
+    def test_the_same_sender_s_own_messages_wait_with_them(self):
+        by = verifier(having(**{"ab" * 16: public()}))
+        bodies = [
+            signed(BOUNCE, SigningCertURL=URL.replace("0123456789abcdef" * 2, f"{number:032x}"))
+            for number in (*range(6), int("ab" * 16, 16))
+        ]
+        batch = [replace(received(body), sender="AIDASTRANGER") for body in bodies]
+        handled = by.process(batch, REQUIRE, process)
+        assert [type(result.disposition) for result in handled[-2:]] == [Release, Release]

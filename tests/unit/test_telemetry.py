@@ -392,8 +392,8 @@ class TestHashedAddresses:
         assert not digest.hex().startswith(line["address_hash"])
 
     def test_another_key_makes_another_hash(self, lines):
-        (one,), (other,) = lines("jane@example.com"), lines("jane@example.com", key=b"x" * 32)
-        assert one["address_hash"] != other["address_hash"]
+        (line,), (other,) = lines("jane@example.com"), lines("jane@example.com", key=b"x" * 32)
+        assert line["address_hash"] != other["address_hash"]
 
     def test_without_a_key_or_an_address_there_is_none(self, lines):
         (line,) = lines("jane@example.com", key=None)

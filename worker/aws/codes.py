@@ -40,7 +40,7 @@ THROTTLING = frozenset({
     "RequestThrottled", "RequestThrottledException", "SlowDown", "ThrottledException", "Throttling",
     "ThrottlingException", "TooManyRequestsException",
 })  # fmt: skip
-"""The rate of calls is limited, whoever is said to be at fault. The codes of botocore's
+"""The rate of calls is limited, whatever party SQS calls at fault. The codes of botocore's
 `retries/standard.py`, without those of quotas."""
 
 TEMPORARY = THROTTLING | {

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MOST_ADDRESSES = 50
 """The database is searched for all of them at once; more would make each row slow."""
 MOST_LEFT_SHOWN = 20
-MOST_SHOWN_OF_ONE = 100
+LONGEST_SHOWN = 100
 OUT_OF_REACH = (
     "the queue: what arrives later about them is ignored",
     "backups, WAL archives and replicas' backups: delete them, or repeat this after a restore",
@@ -132,7 +132,7 @@ def _keys(addresses: Sequence[str]) -> list[str]:
     keys = []
     for given in addresses:
         if (address := parse_address(given)) is None:
-            shown = printable(cut(given, MOST_SHOWN_OF_ONE))
+            shown = printable(cut(given, LONGEST_SHOWN))
             raise click.BadParameter(f"{shown} is no usable address", param_hint="ADDRESS")
         keys.append(address.key)
     return _distinct(keys)

@@ -29,7 +29,7 @@ def may_send(settings: "Settings", address: str, as_json: bool) -> None:
 
     The exit status is 0 if it may, 3 if it must not, 2 if this is no address, and 1 if the
     database cannot be read. Send only after 0. An address that is no user is judged by its
-    events on record; an unknown address is 0, and is said to be unknown. Who was forgotten is
+    events on record; an unknown address is 0, and is called unknown. Who was forgotten is
     judged by the tombstone, which keeps the block or the end of the pause.
 
     The database is only read, so this also works while the worker runs, and for an account

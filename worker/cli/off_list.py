@@ -72,7 +72,7 @@ class OffList:
         from worker.commands.asked_removals import Delivering
         from worker.observability.log import configure_logging
 
-        if self._settings.log.level == "info":  # what it would log is said below
+        if self._settings.log.level == "info":  # what it would log is printed below
             configure_logging("error", json=self._settings.log.as_json)
         delivering = Delivering(self._settings, self._store, list(self._removals))
         with Bar("suppression list", "addresses", enabled=self._shown) as bar:

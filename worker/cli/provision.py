@@ -21,7 +21,7 @@ from worker.cli.provisioned import (
     Run,
     call_of,
     in_json,
-    say,
+    print_line,
     show,
     show_settings,
     show_written,
@@ -140,7 +140,7 @@ def provision(
         if dry_run and not as_json:
             click.echo(printable(f"will {step.description}") + f"\n{call_of(step)}")
         elif is_done and not as_json:
-            say(step.result)
+            print_line(step.result)
     names = [] if run.failed or file is None else write(file, provision, dry_run=dry_run)
     remark = "" if run.failed else provision.remark()
     if as_json:
@@ -151,7 +151,7 @@ def provision(
         if not run.failed:
             _show_settings(provision, file, names, dry_run=dry_run)
         if remark:
-            say(remark)
+            print_line(remark)
     undone = [*plan.undone, *run.unsupported]
     for text in undone:
         print_message(f"not done: {text}")

@@ -45,7 +45,7 @@ class Run:
         return True
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Print a line on standard error."""
     click.echo(printable(text), err=True)
 
@@ -79,18 +79,18 @@ def in_json(provision: "Provision", plan: "Plan", run: Run) -> dict[str, Any]:
 def show(plan: "Plan", run: Run) -> None:
     """Print what was not done, and why."""
     if not plan.steps:
-        say("nothing to do")
+        print_line("nothing to do")
     for left in plan.left:
-        say(f"not changed: {left}")
+        print_line(f"not changed: {left}")
     if run.dry_run and plan.steps:
-        say("nothing was changed: --dry-run")
+        print_line("nothing was changed: --dry-run")
 
 
 def show_settings(provision: "Provision") -> None:
     """Print lines that a shell, and systemd's EnvironmentFile=, read as they are."""
     from worker.settings.environment import as_variables
 
-    say("the settings, for the worker's environment (--write-settings FILE edits its file):")
+    print_line("the settings, for the worker's environment (--write-settings FILE edits its file):")
     for name, value in as_variables(provision.settings()).items():
         click.echo(f"{name}={shlex.quote(value)}")
 
@@ -108,8 +108,8 @@ def write(file: "SettingsFile", provision: "Provision", *, dry_run: bool) -> lis
 def show_written(file: "SettingsFile", names: Sequence[str], *, dry_run: bool) -> None:
     """Print which settings were written, or will be."""
     if not names:
-        say(f"{file.path} has these settings already")
+        print_line(f"{file.path} has these settings already")
     elif dry_run:
         click.echo(printable(f"will set {', '.join(names)} in {file.path}"))
     else:
-        say(f"set {', '.join(names)} in {file.path}")
+        print_line(f"set {', '.join(names)} in {file.path}")

@@ -92,5 +92,5 @@ def _as_text(text: "Text | str") -> "Text":
 
 
 def _sanitized(text: str) -> str:
-    """Escape all that is not printable but line breaks, whoever wrote it."""
+    """Escape all that is not printable but line breaks."""
     return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))

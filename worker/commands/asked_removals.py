@@ -32,7 +32,7 @@ IDLE_SECONDS = 30.0
 """How long nothing may get done, since another process is at work for example, before the rest is
 left to a worker."""
 MOST_FAILURES = 3
-"""Tries in a row for which SES was away, before the rest is left to a worker."""
+"""Tries in a row for which SES could not be reached, before the rest is left to a worker."""
 _LOOK_SECONDS = 0.2
 _FEW = 100
 

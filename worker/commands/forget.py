@@ -49,7 +49,7 @@ _CHANGED = (
 )  # fmt: skip
 NEEDS: Needs = {**WORKER, **dict.fromkeys(_CHANGED, ("SELECT", "INSERT", "UPDATE", "DELETE"))}
 Watch = Callable[[int], None]
-"""Is told how many rows were searched."""
+"""Is called with the number of rows that were searched."""
 
 
 class Where(Struct, frozen=True):

@@ -1,6 +1,6 @@
 """`ses-worker subscription confirm`: confirms a subscription by SNS's API.
 
-The address in a confirmation is never fetched: whoever wrote the message chose it.
+The address in a confirmation is never fetched: the writer of the message chose it.
 """
 
 import re

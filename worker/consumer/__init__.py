@@ -6,6 +6,7 @@ Start a `Consumer`, wait until it ends, then call `finish`.
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 from msgspec import Struct
@@ -13,6 +14,7 @@ from msgspec import Struct
 from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.clock_watch import ClockWatch
 from worker.consumer.counters import Counters
+from worker.consumer.hand_over import DeadLetters, HandOver
 from worker.consumer.leases import Leases
 from worker.consumer.message_budget import MessageBudget
 from worker.consumer.polling import Poller
@@ -24,7 +26,7 @@ from worker.core.effects import OutboxEntry
 from worker.core.errors import Refused, Unsynced
 from worker.core.messages import Handled, Received
 from worker.core.ports import BatchStore
-from worker.observability.health import Health
+from worker.observability.health import Health, Pulse
 from worker.service.shutdown import LEFT_BEHIND
 from worker.sqs.byte_budget import ByteBudget
 from worker.sqs.queue import LARGEST_BATCH, Queue
@@ -61,7 +63,8 @@ class Callbacks(Struct, frozen=True, kw_only=True):
     process: Callable[[Sequence[Received]], list[Handled]]
     """Writes messages; returns each message's disposition once the commit is durable."""
     settled: Callable[[Sequence[Handled]], None]
-    """Called with messages that are settled: logs and counts them, and wakes the relay."""
+    """Called with messages that are settled, or handed over as dead letters: logs and counts them,
+    and wakes the relay."""
     notices: Callable[[Sequence[SetAside]], Sequence[OutboxEntry]] = lambda _: ()
     """Returns the notices to enqueue for dead-lettered messages."""
     probe_certificates: Callable[[], None] = lambda: None
@@ -88,11 +91,14 @@ class Consumer:
         self._health = health
         self._reported_late: set[str] = set()
         self._clock_watch = ClockWatch(lambda: queue.clock_skew.seconds, health)
+        leases = Leases(queue)
+        self._hand_over = HandOver(leases, plan.pollers)
         self._shared = shared = Shared(
             wait_seconds=plan.wait_seconds,
             counters=Counters(),
             autoscaler=PollerAutoscaler(plan.pollers, full=LARGEST_BATCH),
-            leases=Leases(queue),
+            leases=leases,
+            hand_over=self._hand_over,
             message_budget=MessageBudget(plan.at_most),
             byte_budget=byte_budget,
             health=health,
@@ -123,17 +129,37 @@ class Consumer:
         ]
         self._threads = GuardedThreads(self.fail)
         for poller in self._pollers:
-            self._threads.add(f"poller-{poller.number}", poller.run)
+            self._threads.add(f"poller-{poller.number}", partial(self._run, poller))
+        setting_aside = partial(self._set_aside, plan.pollers, queue, store, callbacks)
+        self._threads.add("dead-letters", setting_aside)
         self._pollers_ended = threading.Event()
         """No poller holds messages any more, or those that do are abandoned."""
         self._keeper = GuardedThreads(self.fail)
         self._keeper.add("lease-keeper", lambda: shared.leases.keep(self._pollers_ended))
 
-    def _make_poller(
+    def _run(self, poller: Poller) -> None:
+        try:
+            poller.run()
+        finally:
+            self._hand_over.leave()
+
+    def _set_aside(
         self, number: int, queue: Queue, store: BatchStore, callbacks: Callbacks
-    ) -> Poller:
-        pulse = self._health.pulse(f"poller-{number}")
-        settler = Settler(
+    ) -> None:
+        """Set aside the dead letters of all pollers, as a poller that receives nothing."""
+        pulse = self._health.pulse("dead-letters")
+        settler = self._make_settler(number, queue, store, callbacks, pulse)
+
+        def set_aside(dead_letters: DeadLetters) -> None:
+            settler.set_aside(dead_letters)
+            pulse.rest()
+
+        self._hand_over.run(number, set_aside)
+
+    def _make_settler(
+        self, number: int, queue: Queue, store: BatchStore, callbacks: Callbacks, pulse: Pulse
+    ) -> Settler:
+        return Settler(
             number,
             queue=queue,
             store=store,
@@ -142,6 +168,12 @@ class Consumer:
             refusal=self._refusal,
             notices=callbacks.notices,
         )
+
+    def _make_poller(
+        self, number: int, queue: Queue, store: BatchStore, callbacks: Callbacks
+    ) -> Poller:
+        pulse = self._health.pulse(f"poller-{number}")
+        settler = self._make_settler(number, queue, store, callbacks, pulse)
         return Poller(
             number,
             queue=queue,
@@ -155,7 +187,8 @@ class Consumer:
     @property
     def held(self) -> int:
         """Messages received and not settled."""
-        return sum(poller.held for poller in self._pollers)
+        # First the pollers': what is handed over meanwhile is counted twice, and never missed.
+        return sum(poller.held for poller in self._pollers) + self._hand_over.held
 
     @property
     def idle(self) -> bool:

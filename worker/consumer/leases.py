@@ -55,6 +55,15 @@ class Leases:
                     if message.receipt_handle not in kept:
                         self._until.pop(message.receipt_handle, None)
 
+    def pass_on(self, giver: int, taker: int, messages: Sequence[Received]) -> None:
+        """Learn that a poller holds messages now that another held."""
+        passed = {id(message) for message in messages}
+        with self._lock:
+            left = [held for held in self._held.pop(giver, ()) if id(held) not in passed]
+            if left:
+                self._held[giver] = left
+            self._held[taker] = [*self._held.get(taker, ()), *messages]
+
     def until(self, message: Received) -> float:
         """Return when the lease of a held message runs out, on `worker.timing.clock`."""
         return self._until.get(message.receipt_handle, message.lease_until)

@@ -24,7 +24,7 @@ class Outage:
         self, error: BaseException, in_a_row: int, *, what: str = STORE, soon: bool = False
     ) -> None:
         self.what = what
-        """What is away, as in `worker.observability.health`."""
+        """What is unavailable, as in `worker.observability.health`."""
         self._began = time.monotonic()
         self._attempt = in_a_row
         self.is_confirmed = False

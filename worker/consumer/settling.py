@@ -66,6 +66,7 @@ class Settler:
         self._store = store
         self._leases = shared.leases
         self._counters = shared.counters
+        self._hand_over = shared.hand_over
         self._pulse = pulse
         self._refusal = refusal
         self._notices = notices
@@ -79,9 +80,10 @@ class Settler:
         return 1 if self._refusal.is_unproven else LARGEST_BATCH
 
     def settle(self, handled: Iterable[Handled]) -> None:
-        """Delete, release or dead-letter as decided, and count the outcomes.
+        """Delete and release as decided, and count the outcomes; hand dead letters over.
 
-        Dead letters come last, because each may take a call of its own.
+        Where there is no room for these, they are set aside here, and last, because each may take a
+        call of its own.
         """
         deletes: list[Received] = []
         releases: list[tuple[Received, float]] = []
@@ -100,9 +102,17 @@ class Settler:
         self._delete(deletes)
         self._hold([received for received, _ in dead_letters])
         self._release(releases)
-        if dead_letters:
-            self._set_all_aside(dead_letters)
-            self._hold(())
+        if dead_letters and not self._are_taken(dead_letters):
+            self.set_aside(dead_letters)
+
+    def set_aside(self, dead_letters: Sequence[tuple[Received, DeadLetter]]) -> None:
+        """Set messages aside that this poller holds, and delete them."""
+        self._set_all_aside(dead_letters)
+        self._hold(())
+
+    def _are_taken(self, dead_letters: Sequence[tuple[Received, DeadLetter]]) -> bool:
+        self._pulse.within(STEP_SECONDS)
+        return self._hand_over is not None and self._hand_over.take(self._poller, dead_letters)
 
     def _hold(self, messages: Sequence[Received]) -> None:
         self._pulse.within(STEP_SECONDS)

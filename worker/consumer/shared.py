@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from worker.consumer.autoscaler import PollerAutoscaler
 from worker.consumer.counters import Counters
+from worker.consumer.hand_over import HandOver
 from worker.consumer.leases import Leases
 from worker.consumer.message_budget import MessageBudget
 from worker.observability.health import Health
@@ -27,3 +28,5 @@ class Shared(Struct, frozen=True, kw_only=True):
     stopping: threading.Event
     give_up: Callable[[BaseException], None] | None
     """Ends the run because a service is unavailable; None: the pollers wait for the service."""
+    hand_over: HandOver | None = None
+    """Takes their dead letters; None: each poller sets its own aside."""

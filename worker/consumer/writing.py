@@ -218,7 +218,7 @@ class Writer:
             self._give_up(error)
 
     def _probe(self) -> None:
-        """Probe what is away; the problem shows the latest error, not the first of the outage."""
+        """Probe what is unavailable; the problem shows the latest error, not the first."""
         what = self._outage.what if self._outage else STORE
         probe = self._probe_certificates if what == SIGNATURES else self._store.probe
         try:

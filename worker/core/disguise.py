@@ -159,7 +159,7 @@ def _skeleton_with_words(text: str) -> _Skeleton:
     """Return the skeleton of a text whose encoded words (RFC 2047) are decoded.
 
     All characters of a word stand where the whole word is written. Words are not read across the
-    blanks in them: it could not be told where they are.
+    blanks in them: their places could not be found.
     """
     if not has_words(text):
         return _skeleton(text)

@@ -193,7 +193,7 @@ def users_of(events: Iterable[Recorded], policy: Policy) -> dict[str, User]:
 
 
 class Person:
-    """What is on record about an address: a user, unless it is a stranger, and its events.
+    """What is on record about an address: a user, if it is one, and its events.
 
     Events are added one by one: an address may have more of them than fit into memory.
     """
@@ -289,8 +289,8 @@ class Person:
 def _set_by(event: Recorded) -> frozenset[str]:
     """Return what an event may have set: the block, and pauses by their `pause_reason`.
 
-    A stranger's event took no action. It was folded when the stranger became a user, by a policy
-    that is not known.
+    The event of an address that was no user took no action. It was folded when it became a
+    user, by a policy that is not known.
     """
     if event.user_match != _MISSING:
         blocks, pauses = event.action == _BLOCK and not event.timed, frozenset({event.action})

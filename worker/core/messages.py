@@ -25,6 +25,8 @@ class Received(Struct, frozen=True, kw_only=True):
     sent_at: datetime | None = None
     attributes: Mapping[str, Any] = {}
     """SQS's `MessageAttributes`, in the format of the API."""
+    sender: str = ""
+    """Who sent it, by SQS's `SenderId`, which no sender can choose; empty: unknown."""
     verified: bool = False
     """SNS's signature held, and was taken off with a person whom the message named."""
 

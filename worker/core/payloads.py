@@ -46,7 +46,7 @@ class NoticeRecipient(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of the user, after the decision."""
     blocked: bool = False
     barred: Action | None = None
-    """Of a stranger: the action by which `do_not_mail` has the address all the same."""
+    """Of an address that is no user: the action by which `do_not_mail` has it all the same."""
 
 
 class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -182,7 +182,7 @@ class AccountNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     verification: Verification = Verification.REPORTED
     """From here on: what is found out when the notice is delivered, not kept in the outbox."""
     answer: str = ""
-    """What SES's API says, or why it was not asked."""
+    """What SES's API says, or why it was not called."""
     superseded_by: AccountStatus | None = None
     """The status of a newer event of the same resource."""
     superseded_at: datetime | None = None

@@ -39,7 +39,7 @@ class Retold(Struct, frozen=True):
 
     changes: Mapping[int, Change]
     is_the_record: bool
-    """The changes end in the pause and block that the user has; of a stranger always True."""
+    """The changes end in the pause and block that the user has; without a user always True."""
     begins_with_tombstone: bool = False
     """The user was forgotten before: the record began with what was kept."""
 

@@ -58,9 +58,9 @@ class UnitOfWork:
         self._requires_user = policy.unknown_recipients is UnknownRecipients.DEAD_LETTER
         self.creates_users = policy.unknown_recipients is UnknownRecipients.CREATE
         self.on_record: Mapping[str, User] = {}
-        """The records that strangers have as soon as they are users, if events are on record."""
+        """The records that addresses have as soon as they are users, if events are on record."""
         self.begins_empty = False
-        """What is on record about strangers is not made a part of their records, now or later."""
+        """What is on record about addresses is not made a part of their records, now or later."""
         self.with_record = 0
         """Created users whose records did not begin empty."""
         self._known_keys = set(known_keys)

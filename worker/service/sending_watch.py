@@ -21,7 +21,7 @@ _LONGEST_NAME = 85
 
 
 class SendingWatch:
-    """Remembers the newest sending statuses; they stay as they are while the store is away."""
+    """Remembers the newest sending statuses; they stay while the store is unavailable."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -125,7 +125,7 @@ def _without_misplaced_password(place: str) -> str:
         return place
     shown = [
         f"{name}:{MASK}" if colon and not port.isdigit() else f"{name}{colon}{port}"
-        for name, colon, port in (one.partition(":") for one in host.split(","))
+        for name, colon, port in (part.partition(":") for part in host.split(","))
     ]
     return ",".join(shown) + slash + path
 

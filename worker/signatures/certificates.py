@@ -4,6 +4,10 @@ Only what was fetched and checked is kept. A fetch that failed says nothing abou
 the host rests for 1 to 60 s, because each fetch keeps messages waiting. A stranger can invent names
 of certificates, and many hosts are AWS's but cannot be reached from here: so the fetches of unknown
 names in a minute, the time that they take and the keys kept are bounded.
+
+Nobody can use up what others need: each sender has fetches of its own. Who a sender is, SQS says
+(`SenderId`), whatever the message says; SNS is one sender to a queue. And the time for hosts that
+receiving does not wait for is apart from the time for those that it does.
 """
 
 import threading
@@ -27,7 +31,12 @@ MOST_KEYS = 32
 REFRESH_SECONDS = 86_400.0
 """A certificate is fetched again when it is so old; until that succeeds the known key counts."""
 MOST_UNKNOWN = 5
-"""So many names that SNS does not know are asked for within `UNKNOWN_SECONDS`, and no more."""
+"""So many names that SNS does not know are asked for within `UNKNOWN_SECONDS` for a sender, and no
+more."""
+MOST_SENDERS = 8
+"""Senders with fetches of their own; those that come later within `UNKNOWN_SECONDS` share some."""
+LONGEST_SENDER = 64
+"""Characters of a sender that count; SQS's ids have about twenty."""
 UNKNOWN_SECONDS = 60.0
 MOST_SECONDS = 12.0
 """Failed fetches of new names take no longer than this within `UNKNOWN_SECONDS`, and the one that
@@ -37,6 +46,8 @@ AGAIN_SECONDS = 60.0
 QUIET_SECONDS = 600.0
 """A problem is over when no certificate was missing for so long."""
 PROBLEM = "certificates"
+_LATE = "*"
+"""In the place of the senders that came late; no id of AWS has this character."""
 _LACKS = "no certificate of SNS from"
 
 log = structlog.get_logger()
@@ -83,6 +94,15 @@ class _Rest(Struct):
     error: str = ""
 
 
+class _Asking(Struct, frozen=True):
+    """A certificate, whether receiving may pause for it, and who has named it."""
+
+    origin: Origin
+    url: str
+    awaited: bool
+    sender: str
+
+
 class Certificates:
     """The keys, by the addresses of their certificates. Thread-safe."""
 
@@ -101,23 +121,29 @@ class Certificates:
         self._wall = wall
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._rests: dict[str, _Rest] = {}
-        self._unknown: deque[float] = deque(maxlen=MOST_UNKNOWN)
-        """When the latest unknown names were asked for."""
+        self._unknown: OrderedDict[str, deque[float]] = OrderedDict()
+        """When the latest unknown names were asked for; by sender, the latest last."""
         self._ended: OrderedDict[str, tuple[float, str]] = OrderedDict()
         """Until when it counts that a certificate is not valid, and why; by address."""
-        self._failed_fetches: deque[tuple[float, float]] = deque()
-        """When failed fetches ended, and their seconds; few, because each host then rests."""
+        self._failed_fetches: dict[bool, deque[tuple[float, float]]] = {
+            True: deque(),
+            False: deque(),
+        }
+        """When failed fetches ended, and their seconds, of hosts that are awaited and of others;
+        few, because each host then rests."""
         self._missing_at: float | None = None
         """When a certificate could not be had last; None: all can be had."""
-        self._awaited: tuple[Origin, str] | None = None
+        self._awaited: _Asking | None = None
         """The latest certificate that receiving may be pausing for."""
         self._told_at = -UNKNOWN_SECONDS
         """When the log was told last that too many unknown names were asked for."""
         self._lock = threading.Lock()
         """One fetch at a time: threads that need the same certificate wait for it."""
 
-    def key(self, origin: Origin, url: str, *, awaited: bool = True) -> Key:
+    def key(self, origin: Origin, url: str, *, awaited: bool = True, sender: str = "") -> Key:
         """Return the key of a certificate whose address `origins.may_serve` allows.
+
+        `sender`: who named it; empty: unknown.
 
         Raises:
             Wrong: the certificate is not valid at this time.
@@ -130,13 +156,13 @@ class Certificates:
             return kept.key
         with self._lock:
             try:
-                return self._fetched(origin, url).key
+                return self._fetched(_Asking(origin, url, awaited, _who(sender))).key
             except NotAwaited:
                 raise
             except NoCertificate as error:
                 if not awaited:
                     raise NotAwaited(str(error)) from error
-                self._awaited = origin, url
+                self._awaited = _Asking(origin, url, awaited, _who(sender))
                 raise
 
     def probe(self) -> None:
@@ -150,7 +176,7 @@ class Certificates:
             if self._awaited is None:
                 return
             with suppress(NotServed, Wrong):  # an answer, so the messages can be decided
-                self._fetch(*self._awaited)
+                self._fetch(self._awaited)
             self._awaited = None
 
     def look(self) -> None:
@@ -166,8 +192,8 @@ class Certificates:
             return False
         return True
 
-    def _fetched(self, origin: Origin, url: str) -> _Kept:
-        now = self._now()
+    def _fetched(self, asking: _Asking) -> _Kept:
+        now, url = self._now(), asking.url
         kept = self._kept.get(url)
         if kept and not self._is_valid(kept):
             # It has ended; or this machine's clock is wrong, and TLS to the host may fail, too.
@@ -175,35 +201,36 @@ class Certificates:
             kept = None
         if kept and now < kept.refresh_at:  # another thread has fetched it
             return kept
-        rest = self._rests.get(origin.host)
+        rest = self._rests.get(asking.origin.host)
         if rest and now < rest.until:
             if kept:
                 return kept
             self._missing_at = now
             raise NoCertificate(rest.error)
         if kept is None:
-            self._require_asking(origin, url, now)
+            self._require_asking(asking, now)
         try:
-            return self._fetch(origin, url)
+            return self._fetch(asking)
         except (NoCertificate, NotServed, Wrong):
             if kept is None:
                 raise
             kept.refresh_at = self._now() + AGAIN_SECONDS
             return kept
 
-    def _require_asking(self, origin: Origin, url: str, now: float) -> None:
+    def _require_asking(self, asking: _Asking, now: float) -> None:
         """Ask for no new name where the answer is known, or where it would take too much time."""
-        until, why = self._ended.get(url, (now, ""))
+        until, why = self._ended.get(asking.url, (now, ""))
         if now < until:
             raise Wrong(why)
-        if self._asks_too_often(now):
+        if self._asks_too_often(asking.sender, now):
             raise self._too_many(now)
-        failed = self._failed_fetches
+        failed = self._failed_fetches[asking.awaited]
         while failed and now - failed[0][0] >= UNKNOWN_SECONDS:
             failed.popleft()
         if sum(seconds for _, seconds in failed) >= MOST_SECONDS:
             self._missing_at = now
-            raise NoCertificate(f"{_LACKS} {origin.host}: fetches took too long; it is asked later")
+            host = asking.origin.host
+            raise NoCertificate(f"{_LACKS} {host}: fetches took too long; it is asked later")
 
     def _too_many(self, now: float) -> TooManyNames:
         error = (
@@ -215,10 +242,25 @@ class Certificates:
             log.warning("certificate.not_asked", error=error)
         return TooManyNames(error)
 
-    def _asks_too_often(self, now: float) -> bool:
-        return len(self._unknown) == MOST_UNKNOWN and now - self._unknown[0] < UNKNOWN_SECONDS
+    def _asks_too_often(self, sender: str, now: float) -> bool:
+        """Return whether this sender has named so many unknown names lately; forget old ones."""
+        while self._unknown and now - next(iter(self._unknown.values()))[-1] >= UNKNOWN_SECONDS:
+            self._unknown.popitem(last=False)
+        asked = self._unknown.get(self._account(sender))
+        return bool(asked and len(asked) == MOST_UNKNOWN and now - asked[0] < UNKNOWN_SECONDS)
 
-    def _fetch(self, origin: Origin, url: str) -> _Kept:
+    def _account(self, sender: str) -> str:
+        """Return whose fetches a sender uses: its own, or those that all late ones share."""
+        is_late = sender not in self._unknown and len(self._unknown) >= MOST_SENDERS
+        return _LATE if is_late else sender
+
+    def _learn_unknown(self, sender: str) -> None:
+        account = self._account(sender)
+        self._unknown.setdefault(account, deque(maxlen=MOST_UNKNOWN)).append(self._now())
+        self._unknown.move_to_end(account)
+
+    def _fetch(self, asking: _Asking) -> _Kept:
+        origin, url = asking.origin, asking.url
         began = self._now()
         try:
             key = self._obtain(origin, url)
@@ -229,12 +271,13 @@ class Certificates:
             self._rests.pop(origin.host, None)
             raise
         except NotServed as error:
-            self._unknown.append(self._now())
+            self._learn_unknown(asking.sender)
             self._rests.pop(origin.host, None)
             self._tell(url, f"{_LACKS} {origin.host}: {error}")
             raise
         except Failed as error:
-            self._failed_fetches.append((self._now(), self._now() - began))
+            now = self._now()
+            self._failed_fetches[asking.awaited].append((now, now - began))
             raise self._failed(origin, url, error) from error
         self._rests.pop(origin.host, None)
         self._resolve()
@@ -263,3 +306,8 @@ class Certificates:
         self._missing_at = self._now()
         self._troubles.report_problem(PROBLEM, error)
         log.warning("certificate.unavailable", url=url, error=error, **more)
+
+
+def _who(sender: str) -> str:
+    """Return a sender without the name of its session, which it can choose."""
+    return sender.partition(":")[0][:LONGEST_SENDER]

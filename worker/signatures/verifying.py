@@ -86,7 +86,7 @@ class Verifier:
             return None
         try:
             for part in outermost(received.body):
-                self._require_accepted(part, acceptance)
+                self._require_accepted(part, acceptance, received.sender)
         except Wrong as error:
             why = DeadLetter(Reason.WRONG_SIGNATURE, cut(str(error), LONGEST_SHOWN))
             return Handled(received, why)
@@ -96,7 +96,7 @@ class Verifier:
             return Handled(received, Release(0), error=error)
         return None
 
-    def _require_accepted(self, part: Envelope | Bare, acceptance: Acceptance) -> None:
+    def _require_accepted(self, part: Envelope | Bare, acceptance: Acceptance, sender: str) -> None:
         """Check one of the outermost parts of a body.
 
         Raises:
@@ -114,7 +114,7 @@ class Verifier:
         if acceptance.topics and part.topic not in acceptance.topics:
             return  # a dead letter, as a foreign topic
         try:
-            self._verify(part, acceptance)
+            self._verify(part, acceptance, sender)
         except NotServed as error:
             if is_required:
                 raise Wrong(f"SNS does not have the certificate: {error}") from error
@@ -122,14 +122,14 @@ class Verifier:
             if is_required:
                 raise
 
-    def _verify(self, envelope: Envelope, acceptance: Acceptance) -> None:
+    def _verify(self, envelope: Envelope, acceptance: Acceptance, sender: str = "") -> None:
         origin = self._origin(envelope, acceptance)
         signed = signed_text(envelope)
         signature = _signature(envelope.signature or "")
         if envelope.version not in {"1", "2"}:
             raise Wrong("SignatureVersion is neither 1 nor 2")
         awaited = self._is_ours(envelope, origin, acceptance)
-        key = self.certificates.key(origin, envelope.url, awaited=awaited)
+        key = self.certificates.key(origin, envelope.url, awaited=awaited, sender=sender)
         key.verify(signature, signed, envelope.version)
 
     def _origin(self, envelope: Envelope, acceptance: Acceptance) -> Origin:

@@ -45,6 +45,16 @@ class Store(BatchStore, Protocol):
     def writing(self) -> "AbstractContextManager[Connection]":
         """Begin a SQLAlchemy transaction that writes."""
 
+    def writing_briefly(self) -> "AbstractContextManager[Connection]":
+        """Begin as `writing`, for many short transactions, each of which others wait for.
+
+        In SQLite it is on the connection of the message path: none is opened while the file is
+        locked, and the `-wal` is left to `copy_wal`.
+        """
+
+    def copy_wal(self, pages: int) -> float:
+        """Copy the `-wal` of SQLite into the file if it has so many pages; return the seconds."""
+
     def revision(self) -> str | None:
         """Return the schema's revision; None if there is no schema yet."""
 

@@ -36,7 +36,7 @@ class AccountEvents:
         query = query.order_by(rows.occurred_at.desc(), rows.status).limit(1)
         with self._store.reading() as connection:
             found = connection.execute(query).first()
-        # An equal status told twice, with two times, is no news either: the newer row tells it.
+        # An equal status reported twice, with two times, is no news either: the newer row has it.
         if found is None or found.dedupe_key == notice.dedupe_key:
             return None
         if found.occurred_at < notice.occurred_at:  # the row of the notice is gone

@@ -2,8 +2,9 @@
 
 In PostgreSQL a statement asks about each of some thousands of addresses by itself, by the indexes:
 for all at once the planner may read all users and all events. In SQLite the view `do_not_mail`
-would look into each bucket of events for each address (see migration 0007). So events of strangers
-are found first, by reading the index once, and then the view's own query judges these events alone.
+would look into each bucket of events for each address (see migration 0007). So events of
+addresses that are no users are found first, by reading the index once, and then the view's own
+query judges these events alone.
 """
 
 import json
@@ -19,7 +20,8 @@ from worker.store.sqlite import SqliteStore
 from worker.store.tombstones import forgotten_among
 
 AT_ONCE = 100_000
-"""So many addresses a call: in SQLite each call with strangers reads the index of all events."""
+"""So many addresses a call: in SQLite each call with one that is no user reads the index of all
+events."""
 _IN_A_STATEMENT = 20_000
 """So many addresses a statement of PostgreSQL: about a second, far below its time limit."""
 

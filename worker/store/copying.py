@@ -43,7 +43,7 @@ _ABOUT_ROWS = ("22", "23", "54", "P0")
 
 Row = Sequence[Any]
 Progress = Callable[[int, int], None]
-"""Is told how many rows are done, and how many there are."""
+"""Is called with the number of rows that are done, and of all."""
 
 
 class TableCopied(Struct, frozen=True):
@@ -92,7 +92,7 @@ def copy(
     source: Store,
     target: Store,
     report: Progress,
-    of_one_moment: AbstractContextManager[Connection] | None = None,
+    snapshot: AbstractContextManager[Connection] | None = None,
 ) -> tuple[TableCopied, ...]:
     """Copy all rows, and compare both databases before the copy is committed.
 
@@ -106,7 +106,7 @@ def copy(
 
     """
     tables = metadata.sorted_tables
-    with of_one_moment or _undisturbed(source) as reading, target.writing() as writing:
+    with snapshot or _undisturbed(source) as reading, target.writing() as writing:
         _alone(writing)
         _require_empty(writing, target.place)
         # Each row is written, and read again.

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 
 
 def make(
@@ -31,6 +31,15 @@ def make(
     )
     engine = create_engine(f"{dialect}://", creator=connect, hide_parameters=True, **pool)
     event.listen(engine, "begin", lambda connection: _begin(connection, begin))
+    return engine
+
+
+def over(connection: Any, *, begin: str) -> Engine:
+    """Make an engine of an open connection of SQLite, which somebody else closes."""
+    engine = create_engine(
+        "sqlite://", creator=lambda: connection, poolclass=StaticPool, hide_parameters=True
+    )
+    event.listen(engine, "begin", lambda each: _begin(each, begin))
     return engine
 
 

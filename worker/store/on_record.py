@@ -49,11 +49,11 @@ def users_among(connection: Connection, keys: Sequence[str]) -> frozenset[str]:
 
 
 def keep_workers_out(connection: Connection, keys: Sequence[str]) -> None:
-    """Let no worker decide about one of these as about a stranger while it becomes a user.
+    """Let no worker decide about one of these as about no user while it becomes a user.
 
     What a worker writes between the fold and the commit would never become a part of the record.
-    Whoever reads `users` to change it holds a lock in the mode ROW SHARE. SQLite locks the whole
-    file anyhow.
+    A session that reads `users` to change it holds a lock in the mode ROW SHARE. SQLite locks the
+    whole file anyhow.
     """
     if connection.dialect.name == "postgresql" and len(users_among(connection, keys)) < len(keys):
         connection.exec_driver_sql("LOCK TABLE users IN EXCLUSIVE MODE")

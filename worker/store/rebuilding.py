@@ -39,7 +39,7 @@ USERS_IN_A_BITE = 500
 """Users in a transaction: the daemon waits for it, some hundredths of a second."""
 _DEFAULTS = Policy()
 Report = Callable[[int, int], None]
-"""Is told how many events are read, and how many there are."""
+"""Is called with the number of events that were read, and of all."""
 
 
 class Rebuilt(Struct, frozen=True, kw_only=True):

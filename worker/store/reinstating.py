@@ -14,7 +14,7 @@ from worker.core.address import parse_address
 from worker.core.effects import ASKED_REMOVALS
 from worker.core.errors import Refused
 from worker.core.model import OFF_LIST, REINSTATEMENT, Action, Address, UserMatch
-from worker.core.outbox.others import entry_for_asked_removal
+from worker.core.outbox.others import entry_for_requested_removal
 from worker.core.parsing import as_time
 from worker.core.payloads import Removal
 from worker.core.policy import Policy
@@ -69,7 +69,7 @@ def reinstate(store: Store, addresses: Sequence[Address], lifting: Lifting) -> l
     """Lift pause and block of these addresses, in one transaction.
 
     An address that is no user becomes a user, with the record that follows from its events on
-    record: events of strangers cannot be lifted. Counts and dates stay. An event from before now,
+    record: events alone cannot be lifted. Counts and dates stay. An event from before now,
     by the database's clock, that arrives later bars nobody.
 
     If they are to leave SES's suppression list too, that is owed in the same transaction, also for
@@ -209,7 +209,7 @@ def _enqueue_removal(
         asked_by=lifting.who,
         why=lifting.why,
     )
-    entry = entry_for_asked_removal(address, removal, name=name, created_at=now)
+    entry = entry_for_requested_removal(address, removal, name=name, created_at=now)
     row = dict(zip(OUTBOX_COLUMNS, outbox_row(entry), strict=True))
     for known in connection.execute(_requested_before(address.key)).mappings():
         if msgspec.json.decode(known["payload"], type=Removal).tenant != tenant:

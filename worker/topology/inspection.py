@@ -189,7 +189,7 @@ def rules_of(aws: Aws, target: str) -> list[str] | Unknown:
 
 
 _REPEATED = ("State", "Description", "RoleArn")
-"""Attributes of a rule that `PutRule` takes away unless they are repeated."""
+"""Attributes of a rule that `PutRule` removes unless they are repeated."""
 
 
 def rule(aws: Aws, name: str) -> RuleFacts | Unknown:

@@ -2,7 +2,7 @@
 
 SNS puts a message into an envelope, EventBridge into its wrapper, and Lambda hands a function a
 list of records, which forwarders pass on. Wrappings occur in one another. What a message must prove
-is decided by the outermost of them, since whoever wrote that one wrote everything inside.
+is decided by the outermost of them, since its writer wrote everything inside.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html (records of SNS),
 https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html (records of SQS).

@@ -12,8 +12,8 @@ _TO_BLANKS = str.maketrans({
 def without_echoes(reply: str) -> str:
     """Return the words of a reply in lower case, with a blank behind each.
 
-    Left out: addresses, links and host names, each of which a stranger chooses; and reply codes,
-    which stand within the sentences of replies of several lines.
+    Left out: addresses, links and host names, each of which an untrusted party chooses; and reply
+    codes, which stand within the sentences of replies of several lines.
     """
     words = [
         word for word in mask_addresses(reply, MOST_ADDRESSES_READ).split() if not _is_echo(word)

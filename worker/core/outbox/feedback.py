@@ -106,7 +106,7 @@ def _most_frequent(domains: Mapping[str, int]) -> dict[str, int]:
 
 
 def _barred(decision: Decision, policy: Policy) -> Action | None:
-    """Return the action by which `do_not_mail` bars a stranger, after this event alone."""
+    """Return the action by which `do_not_mail` bars an address, no user, after this event alone."""
     address = decision.feedback.address
     if decision.user or decision.match is not UserMatch.MISSING or address is None:
         return None

@@ -62,7 +62,7 @@ def entries_for_account_event(new: NewAccountEvent, policy: Policy) -> Iterator[
     yield from for_each(policy.notify, entry)
 
 
-def entry_for_asked_removal(
+def entry_for_requested_removal(
     address: Address, removal: Removal, *, name: str, created_at: datetime
 ) -> OutboxEntry:
     """A removal that a person asked for; `name` is that of the reinstatement in the history."""

@@ -92,7 +92,7 @@ class Report(Struct, frozen=True, kw_only=True):
     simulated: int = 0
     """Bounces and complaints of SES's mailbox simulator, which nothing else here counts."""
     ses: FromSes | None = None
-    """What SES said about sends, if it was asked."""
+    """What SES reported about sends, if it was called."""
     bounces_since: datetime | None = None
     """Since when bounces and complaints are counted; None: all on record are."""
     others_since: datetime | None = None

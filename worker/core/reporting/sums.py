@@ -28,7 +28,7 @@ class Sums(Struct, kw_only=True):
     received_again: int = 0
 
     def add(self, counts: Mapping[str, int], sign: int = 1) -> None:
-        """Add counts, or take them away; none becomes negative."""
+        """Add counts, or subtract them; none becomes negative."""
         for measure, count in counts.items():
             if count and measure in MEASURES:
                 setattr(self, measure, max(0, getattr(self, measure) + sign * count))

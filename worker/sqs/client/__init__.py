@@ -1,8 +1,10 @@
-"""SQS's calls: three of them by a small client of our own, the rest by boto3.
+"""SQS's calls: five of them by a small client of our own, the rest by boto3.
 
 ReceiveMessage, DeleteMessageBatch and ChangeMessageVisibilityBatch are the calls that each message
-costs. boto3 makes these too where it would send something that our client does not send
-(`request_probe`), and after several answers that our client does not understand (`replacement`).
+costs; SendMessage and SendMessageBatch are those of dead letters, of which a stranger can make as
+many as there are messages. boto3 makes these too where it would send something that our client does
+not send (`request_probe`), and after several answers that our client does not understand
+(`replacement`).
 """
 
 import time
@@ -21,7 +23,10 @@ from worker.sqs.client.replacement import Replacement
 from worker.sqs.client.request_probe import UseBoto3, probe_request
 from worker.sqs.client.skew import ClockSkew
 
-_OURS = frozenset({"receive_message", "delete_message_batch", "change_message_visibility_batch"})
+_OURS = frozenset({
+    "receive_message", "delete_message_batch", "change_message_visibility_batch",
+    "send_message", "send_message_batch",
+})  # fmt: skip
 
 
 class Clients(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Parses SQS's answers to the three calls, and its errors.
+"""Parses SQS's answers to the calls of our client, and its errors.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
 """
@@ -61,11 +61,32 @@ class Batch(TypedDict):
     Failed: NotRequired[list[Failed] | None]
 
 
+class Sent(TypedDict):
+    """The answer to SendMessage."""
+
+    MessageId: NotRequired[str | None]
+
+
+class SentEntry(Sent):
+    """A message of a batch that was sent."""
+
+    Id: str
+
+
+class SentTogether(TypedDict):
+    """The answer to SendMessageBatch."""
+
+    Successful: NotRequired[list[SentEntry] | None]
+    Failed: NotRequired[list[Failed] | None]
+
+
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """Raised by the decoders; the texts quote nothing of the answer."""
 
 _batch = msgspec.json.Decoder(Batch).decode
 _messages = msgspec.json.Decoder(Messages).decode
+_sent = msgspec.json.Decoder(Sent).decode
+_sent_together = msgspec.json.Decoder(SentTogether).decode
 _anything = msgspec.json.Decoder()
 
 
@@ -90,6 +111,16 @@ def messages(body: bytes | bytearray) -> Mapping[str, Any]:
 def batch(body: bytes | bytearray) -> Mapping[str, Any]:
     """Parse the answer to a batch call; an empty body, as boto3 reads it, confirms no entry."""
     return _batch(body) if body else {}
+
+
+def sent(body: bytes | bytearray) -> Mapping[str, Any]:
+    """Parse the answer to SendMessage; an empty body, as boto3 reads it, confirms nothing."""
+    return _sent(body) if body else {}
+
+
+def sent_together(body: bytes | bytearray) -> Mapping[str, Any]:
+    """Parse the answer to SendMessageBatch; an empty body confirms no entry."""
+    return _sent_together(body) if body else {}
 
 
 def _parsed_loosely(body: bytes | bytearray) -> list[Any]:

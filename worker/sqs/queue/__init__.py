@@ -157,7 +157,7 @@ class Queue(Asking):
             MaxNumberOfMessages=most,
             WaitTimeSeconds=wait_seconds,
             VisibilityTimeout=self.visibility_seconds,
-            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", "SenderId"],
             MessageAttributeNames=["All"],
         )
         received_at, now = clock.wall(), clock.now()

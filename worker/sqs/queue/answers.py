@@ -70,6 +70,7 @@ def as_received(message: Mapping[str, Any], now: datetime, lease_until: float) -
         lease_until=lease_until,
         sent_at=sent_at,
         attributes=message.get("MessageAttributes") or {},
+        sender=str(system.get("SenderId") or ""),
     )
 
 

@@ -46,16 +46,16 @@ def entries_that_fit(
 
 def _size(body: str, attributes: Mapping[str, Mapping[str, Any]]) -> int:
     """Return at least the bytes that SQS counts: body, and attribute names, types and values."""
-    sizes = [_length(body)]
+    size = _length(body)
     for name, value in attributes.items():
-        sizes += [_length(name), *map(_length, value.values())]
-    return sum(sizes)
+        size += _length(name) + sum(map(_length, value.values()))
+    return size
 
 
 def _length(value: object) -> int:
-    if isinstance(value, bytes):
-        return len(value)
-    return len(str(value).encode("utf-8", "surrogatepass"))
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+    return len(value) if isinstance(value, bytes) else len(str(value).encode())
 
 
 def dead_letter_queue_is_gone(url: str, named_by: str) -> str:

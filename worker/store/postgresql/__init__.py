@@ -160,6 +160,13 @@ class PostgresqlStore:
         with self._translated(), engine.transaction(self._engine) as connection:
             yield connection
 
+    writing_briefly = writing
+    """Nobody waits for a session to be opened."""
+
+    def copy_wal(self, pages: int) -> float:  # noqa: ARG002 of SQLite alone
+        """Do nothing: the server copies its own."""
+        return 0.0
+
     def revision(self) -> str | None:
         """Return the schema's revision; None if there is no schema yet.
 

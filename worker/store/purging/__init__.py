@@ -21,9 +21,11 @@ from worker.core.retention import ANNOUNCED_FOR, Announced, Retention, announced
 from worker.store import Store, levels
 from worker.store.needs import and_delete
 from worker.store.purge_state import RETENTION, State, read_state
-from worker.store.purging.biting import Bite, Faster, Pace, keep_progress, require_room_in
-from worker.store.purging.events import EventsPurge, Limits
+from worker.store.purging.biting import Bite, Faster, Pace, quick_switches, require_room_in
+from worker.store.purging.events import EventsPurge
+from worker.store.purging.limits import Limits
 from worker.store.purging.others import OutboxPurge, purge_keys, purge_removals
+from worker.store.purging.statements import keep_progress
 from worker.store.schema import Moment
 
 __all__ = ["Bite", "Faster", "Pace", "Purge", "Target", "moment_of"]
@@ -170,10 +172,11 @@ class Purge:
             Faster: another process purges.
 
         """
-        for bite in self._all(dry_run=False):
-            self.removed[bite.table] += bite.rows
-            yield bite
-        self._finish()
+        with quick_switches():
+            for bite in self._all(dry_run=False):
+                self.removed[bite.table] += bite.rows
+                yield bite
+            self._finish()
 
     def dry_run(self) -> Iterator[Bite]:
         """Yield what a purge would remove, and change nothing."""

@@ -1,28 +1,35 @@
 """The bites of a purge: short transactions, whose size follows the time that they take."""
 
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, text
 
 from worker.core.errors import Unavailable
-from worker.core.purged import PURGED_UNTIL
 from worker.store import Store
 
-TARGET_SECONDS = 0.015
-"""How long a bite shall hold the writer; a slow disk must not make it more than 0.05 s."""
-FIRST, LEAST, MOST = 50, 20, 1_000
-"""Rows of a bite: of the first, and at least and at most. Fewer would only be more commits, which
-take as long."""
+TARGET_SECONDS = 0.008
+"""How long the statements of a bite shall take. The commit behind them takes as long for few rows
+as for many: it waits for the disk, and nobody shall wait for more than 0.05 s in all."""
+SLOW_SECONDS = 0.03
+"""If bites take so long in all, the next has half as many rows at most."""
+LOOKED_AT = 4
+"""The quickest of so many bites counts: others may have kept the machine busy during the rest."""
+LEAST, MOST = 100, 250
+"""Rows of a bite at least, and at first, and at most. Fewer would only be more commits, which take
+as long; so do the round trips to a server. Of more rows, the commit would take longer."""
+CHECKPOINT_PAGES = 500
+"""After a bite the `-wal` of SQLite is copied into the database if it has so many pages (2 MB). The
+16 MB at which workers copy it would hold them up for longer than any bite."""
+SWITCH_SECONDS = 0.0005
+"""A thread that computes lets another have the interpreter after so long, while a purge runs. With
+Python's 0.005 s, each statement of a bite could wait so long for it, and each of a message."""
 _WORKING = "purging"
 """Of the row in `progress` that the process has locked which purges, in PostgreSQL."""
-_KEEP = """
-    INSERT INTO progress (name, value) VALUES (:name, :value)
-    ON CONFLICT (name) DO UPDATE SET value = excluded.value
-"""
 
 
 class Bite(Struct, frozen=True, kw_only=True):
@@ -43,36 +50,59 @@ class Pace:
     """The size of bites."""
 
     def __init__(self) -> None:
-        self.rows = FIRST
+        self.rows = LEAST
         self.longest = 0.0
+        """The longest time for which others had to wait, for a bite or for a copy of the `-wal`."""
+        self._bites: deque[tuple[float, float]] = deque(maxlen=LOOKED_AT)
+        """Of the last bites the seconds of the statements for a row, and those of all."""
+        self.held = 0.0
+        """For how long they had to wait for the last bite, and for the copy after it."""
 
     @contextmanager
-    def bite(self, store: Store) -> Iterator[Connection]:
-        """Begin a transaction that writes; note how long it holds the writer, commit included.
+    def bite(self, store: Store, rows: int) -> Iterator[Connection]:
+        """Begin a transaction that writes so many rows; note how long it holds the writer.
 
         Raises:
             Unavailable: the store cannot be written now.
             Faster: another process purges.
 
         """
-        began = None
+        began = executed = None
         require_room_in(store)
         try:
-            with store.writing() as connection:
+            with store.writing_briefly() as connection:
                 began = time.monotonic()
                 _require_ours(connection)
                 yield connection
+                executed = time.monotonic()
         finally:
             if began is not None:
-                self._note(time.monotonic() - began)
+                now = time.monotonic()
+                self._note(rows, (executed or now) - began, now - began)
+        copying = store.copy_wal(CHECKPOINT_PAGES)
+        self.longest = max(self.longest, copying)
+        self.held += copying
 
-    def _note(self, seconds: float) -> None:
+    def _note(self, rows: int, executing: float, seconds: float) -> None:
+        """Note how long the statements for so many rows took, and the whole bite."""
         self.longest = max(self.longest, seconds)
         self.held = seconds
-        factor = min(1.5, max(0.3, TARGET_SECONDS / max(seconds, 0.0001)))
-        self.rows = max(LEAST, min(MOST, int(self.rows * factor)))
+        self._bites.append((max(executing, 0.0001) / max(1, rows), seconds))
+        most = TARGET_SECONDS / min(each for each, _ in self._bites)
+        if min(whole for _, whole in self._bites) > SLOW_SECONDS:
+            most = min(most, self.rows / 2)
+        self.rows = max(LEAST, min(MOST, int(self.rows * 1.5), int(most)))
 
-    held = 0.0
+
+@contextmanager
+def quick_switches() -> Iterator[None]:
+    """Let threads of this process take turns more often during the block."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, SWITCH_SECONDS))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def require_room_in(store: Store) -> None:
@@ -97,70 +127,3 @@ def _require_ours(connection: Connection) -> None:
     made = text("INSERT INTO progress (name, value) VALUES (:name, '') ON CONFLICT DO NOTHING")
     if connection.execute(made, values).rowcount != 1:
         raise Faster
-
-
-def read_progress(connection: Connection, name: str) -> str | None:
-    """Return how far a kind of work has come; None: it has not begun."""
-    query = text("SELECT value FROM progress WHERE name = :name")
-    value: str | None = connection.execute(query, {"name": name}).scalar()
-    return value
-
-
-def keep_progress(connection: Connection, name: str, value: str) -> None:
-    """Keep how far a kind of work has come."""
-    connection.execute(text(_KEEP), {"name": name, "value": value})
-
-
-def note_purged_until(connection: Connection, mark: str) -> None:
-    """Note how late the purged events are at most, before they go; marks compare as times."""
-    before = read_progress(connection, PURGED_UNTIL)
-    if before is None or before < mark:
-        keep_progress(connection, PURGED_UNTIL, mark)
-
-
-_DELETE = {
-    "sqlite": "DELETE FROM {table} WHERE {key} IN (SELECT value FROM json_each(:these))",
-    "postgresql": (
-        "DELETE FROM {table} WHERE {key} = ANY(ARRAY("
-        "SELECT value::{kind} FROM json_array_elements_text(CAST(:these AS json))))"
-    ),
-}
-_KEEP_KEYS = {
-    "sqlite": (
-        "INSERT OR IGNORE INTO kept_keys (key, until_day)"
-        " SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')"
-        " FROM json_each(:rows)"
-    ),
-    "postgresql": (
-        "INSERT INTO kept_keys (key, until_day) SELECT value ->> 0, CAST(value ->> 1 AS integer)"
-        " FROM json_array_elements(CAST(:rows AS json)) ON CONFLICT DO NOTHING"
-    ),
-}
-
-
-def delete_rows(connection: Connection, table: str, these: Sequence[int]) -> int:
-    """Delete the rows with these ids; return how many there were."""
-    return _delete(connection, table, "id", "bigint", these)
-
-
-def delete_keys(connection: Connection, these: Sequence[str]) -> int:
-    """Delete kept keys; return how many there were."""
-    return _delete(connection, "kept_keys", "key", "text", these)
-
-
-def _delete(
-    connection: Connection, table: str, key: str, kind: str, these: Sequence[object]
-) -> int:
-    query = _DELETE[connection.dialect.name].format(table=table, key=key, kind=kind)
-    return connection.execute(text(query), {"these": _json(these)}).rowcount
-
-
-def keep_keys(connection: Connection, rows: Sequence[tuple[str, int]]) -> None:
-    """Keep keys, each with the day until which it is kept."""
-    if rows:
-        query = text(_KEEP_KEYS[connection.dialect.name])
-        connection.execute(query, {"rows": _json(sorted(rows))})
-
-
-def _json(values: Sequence[object]) -> str:
-    return msgspec.json.encode(values).decode()

@@ -9,9 +9,10 @@ from sqlalchemy import Connection, and_, bindparam, exists, func, not_, select, 
 
 from worker.core.parsing import as_time
 from worker.store import Store
-from worker.store.purging.biting import Bite, Pace, delete_keys, delete_rows
-from worker.store.purging.events import day_of
+from worker.store.purging.biting import Bite, Pace
+from worker.store.purging.limits import day_of
 from worker.store.purging.needed import keys_in_quarantine
+from worker.store.purging.statements import delete_keys, delete_rows
 from worker.store.schema import outbox, removals
 
 FINISHED = ("delivered", "discarded")
@@ -51,7 +52,7 @@ class OutboxPurge:
         """
         limits = [limit for limit in (self._messages, self._effects) if limit is not None]
         while limits:
-            rows = max(5, min(200, pace.rows))  # a row has SES's whole message
+            rows = max(5, pace.rows // 5)  # a row has SES's whole message
             with self._store.reading() as connection:
                 page = connection.execute(text(_PAGE), {"after": self.after, "limit": rows}).all()
                 if not page or not any(_is_before(row.created_at, max(limits)) for row in page):
@@ -59,7 +60,7 @@ class OutboxPurge:
                 last = page[-1].id
                 less, gone = self._old(connection, last)
             if (less or gone) and not dry_run:
-                with pace.bite(self._store) as connection:
+                with pace.bite(self._store, len(less) + len(gone)) as connection:
                     if less:
                         rows_ = [{"of": id_, "less": payload} for id_, payload in less.items()]
                         connection.execute(_KEEP_LESS, rows_)
@@ -129,7 +130,7 @@ def purge_removals(
             ids = list(connection.execute(query.limit(pace.rows)).scalars())
         if not ids:
             return
-        with pace.bite(store) as connection:
+        with pace.bite(store, len(ids)) as connection:
             delete_rows(connection, "removals", ids)
         yield Bite(table="removals", rows=len(ids), looked_at=len(ids), held_seconds=pace.held)
 
@@ -152,7 +153,7 @@ def purge_keys(store: Store, pace: Pace, now: datetime, *, dry_run: bool = False
             continue
         while expired:
             some = expired[: pace.rows]
-            with pace.bite(store) as connection:
+            with pace.bite(store, len(some)) as connection:
                 delete_keys(connection, some)
             del expired[: len(some)]
             yield Bite(table="kept_keys", rows=len(some), held_seconds=pace.held)

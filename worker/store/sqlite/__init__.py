@@ -1,6 +1,7 @@
 """The store in a SQLite file."""
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -42,6 +43,8 @@ class SqliteStore:
         self._writing = WritingConnection(path, self.lock)
         self._reader = Reader(path, self._writing)
         self._overwrites = False
+        self._brief: tuple[Opened, sqlalchemy.Engine] | None = None
+        """The open connection of the message path, and SQLAlchemy's view of it."""
 
     @property
     def lost(self) -> CommitsLost | None:
@@ -123,6 +126,42 @@ class SqliteStore:
             engine.transaction(self._writing_engine, self._end_write) as connection,
         ):
             yield connection
+
+    @contextmanager
+    def writing_briefly(self) -> Iterator["sqlalchemy.Connection"]:
+        """Begin as `writing`, on the connection of the message path; leave the `-wal` as it is.
+
+        Raises:
+            Unavailable, CommitsLost: as for `transaction`.
+
+        """
+        from worker.store import engine  # only here: it takes 0.2 s to import
+
+        with self._writing.exclusive():
+            require_room(self.path)
+            opened = self._writing.open()
+            if self._brief is None or self._brief[0] is not opened:
+                self._brief = opened, engine.over(opened.connection, begin="BEGIN IMMEDIATE")
+            try:
+                with engine.transaction(self._brief[1]) as connection:
+                    yield connection
+                opened.look_where_it_went()
+                self.lock.require_in_place()
+            except BaseException as error:
+                self._writing.roll_back(error)
+                raise
+
+    def copy_wal(self, pages: int) -> float:
+        """Copy the `-wal` into the file if it has so many pages; return for how many seconds.
+
+        Raises:
+            Unavailable, CommitsLost: as for `transaction`.
+
+        """
+        with self._writing.exclusive():
+            began = time.monotonic()
+            self._writing.open().checkpoint(pages)
+            return time.monotonic() - began
 
     def _end_write(self, connection: Connection) -> None:
         """Check where the commit went, before the connection is closed."""

@@ -121,7 +121,7 @@ def put_rule(rule: RuleFacts, pattern: Mapping[str, object]) -> str:
 
 
 def remove_target(rule: RuleFacts, target: TargetFacts) -> str:
-    """Take a target away from a rule."""
+    """Remove a target from a rule."""
     where = region_in_arn(rule.arn)
     return _aws("events", "remove-targets", where, rule=rule.name, ids=target.id)
 

@@ -24,7 +24,7 @@ class FileFacts(Struct, frozen=True, kw_only=True):
     has_people: bool = False
     """It contains addresses of people."""
     fix: str = ""
-    """The command that takes these rights away."""
+    """The command that removes these rights."""
 
 
 def judge_files(files: Sequence[FileFacts]) -> list[Finding]:
