@@ -24,8 +24,9 @@ EXPLANATION = """\
 events of the last 90 days; `report --days 90` reads figures of as many bounces. Each figure is the
 median of the rounds by the clock, then in brackets the CPU time (the database server's included)
 and the system's load while it was measured. With a load above 2 other programs had a share of the
-two cores, and the clock shows more than on a machine of one's own. `!`: above the limit. A message
-is one of a batch of 200 on its path without the network; instructions are counted by valgrind.
+two cores, and the clock shows more than on a machine of one's own, unless the benchmark had
+priority: then it shows little more than the CPU time. `!`: above the limit. A message is one of a
+batch of 200 on its path without the network; instructions are counted by valgrind.
 """
 
 
