@@ -46,8 +46,8 @@ def hear(text, arguments=(), where=""):
 
 
 def hear_output(text, arguments=()):
-    """Remember what a command printed, unless people ask it for addresses."""
-    if (command := command_in(arguments)) not in ANSWERS:
+    """Remember what a command printed, unless people ask it for addresses; help has examples."""
+    if "--help" not in arguments and (command := command_in(arguments)) not in ANSWERS:
         hear(text, arguments, f" printed by {command}")
 
 

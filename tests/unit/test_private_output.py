@@ -52,6 +52,7 @@ def test_what_commands_print_is_searched_too_unless_people_ask_it_for_addresses(
     hear_output("joe@example.com,blocked", ["users", "list"])
     hear_output("joe@example.com would be blocked", ["policy", "diff", "--set", "x=1"])
     hear_output("jim@example.com is gone", ["users", "forget", "jim@example.com"])
+    hear_output("Example: users show jim@example.com", ["users", "show", "--help"])
     assert heard_addresses() == ["jane@example.com printed by drain"]
 
 
