@@ -20,8 +20,9 @@ setup: $(READY)  ## the virtual environment with everything in it
 demo: $(READY)  ## the worker at work, with SQS, SES and Slack simulated here (ARGS=--all: all of it)
 	$(BIN)/python -m demo $(ARGS)
 
+# More processes than most machines have cores: half of the time the tests wait for what they started.
 test: $(READY)  ## the whole test suite
-	$(BIN)/python -m pytest -n 4 --dist worksteal
+	$(BIN)/python -m pytest -n 6 --dist worksteal
 
 # How long our own loops take on hostile texts is measured once, by `make test`.
 test-unit: $(READY)  ## the unit and contract tests

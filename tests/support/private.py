@@ -15,13 +15,15 @@ _SIGN = r"""
       | &(?:amp;)?(?:\#0*64|\#x0*40|commat); | [(\[{<]\s*at\s*[)\]}>] )
 """
 _DOT = r"(?: \. | [\u3002\uff0e] | [(\[{<]\s*(?:dot|\.)\s*[)\]}>] )"
+_DOMAIN = rf"(?P<domain> (?:[\w-]+ \s? {_DOT} \s?)* example \s? {_DOT} \s? (?:com|org|net) \b )"
+_FLAGS = re.VERBOSE | re.IGNORECASE
+_END = re.compile(rf"{_SIGN} \s{{0,3}} {_DOMAIN}", _FLAGS)
+"""A sign is seldom, so this is found at once where there is one, and the rest is looked at there."""
 _ADDRESS = re.compile(
-    rf"""
-    (?P<local> [^\W_][\w.+%'-]* | [\w.+%'-]*[^\W_]["']? ) \s{{0,3}} {_SIGN} \s{{0,3}}
-    (?P<domain> (?:[\w-]+ \s? {_DOT} \s?)* example \s? {_DOT} \s? (?:com|org|net) \b )
-    """,
-    re.VERBOSE | re.IGNORECASE,
+    rf"(?P<local> [^\W_][\w.+%'-]* | [\w.+%'-]*[^\W_][\"']? ) \s{{0,3}} {_SIGN} \s{{0,3}} {_DOMAIN}",
+    _FLAGS,
 )
+_LONGEST_LOCAL = 100
 ANSWERS = {
     "may-send": "it repeats each address of a list beside the answer",
     "why": "it shows everything on record about a person",
@@ -69,7 +71,9 @@ def command_in(arguments):
 
 def whole_addresses(text, typed=""):
     """Find the whole addresses in a text that nobody has typed."""
-    found = (match[0].strip("'") for match in _ADDRESS.finditer(text))
+    ends = (match.span() for match in _END.finditer(text))
+    parts = (text[max(start - _LONGEST_LOCAL, 0) : end] for start, end in ends)
+    found = (match[0].strip("'") for part in parts for match in _ADDRESS.finditer(part))
     return sorted({address for address in found if address.lower() not in typed})
 
 
