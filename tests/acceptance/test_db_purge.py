@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -179,3 +180,17 @@ def test_a_disk_that_fills_up_in_mid_purge_loses_nothing(
     assert run("db", "purge", "--now", "--yes").status == 0
     assert (database.count("events"), database.count("kept_keys")) == (1, 600)
     assert send(run, emulator, queue, *bodies)["duplicate"] == 300
+
+
+def test_what_a_purge_removes_leaves_the_wal_too(run, emulator, queue, environment):
+    """A copy of the file alone, while nothing runs, has nobody who was purged."""
+    run("users", "import", "-", input=f"email\n{JANE}\n")
+    many = [
+        mail.bounce(JANE, feedback_id=f"j{n}", message_id=f"j{n}", at="2025-01-01T00:00:00Z")
+        for n in range(60)
+    ]
+    assert send(run, emulator, queue, *many)["applied"] == 60
+    execute(environment, AGE)
+    assert run("db", "purge", "--now", "--yes", "--json").json["removed"]["events"] > 50
+    wal = Path(environment["SES_WORKER_STORE__URL"].removeprefix("sqlite:///") + "-wal")
+    assert not wal.exists() or wal.stat().st_size == 0

@@ -457,6 +457,25 @@ def test_a_long_wal_is_brought_into_the_file_after_the_look_and_not_before(play,
     assert play.path.read_bytes() != before
 
 
+def test_a_bite_of_a_purge_whose_wal_was_removed_meanwhile_does_not_count(play):
+    play.ours("ours-0")
+    with pytest.raises(Unavailable), play.store.brief_write_transaction() as connection:
+        connection.execute(users.insert().values(email="bite", email_key="bite"))
+        play.tamper(removed, ("-wal", "-shm"))
+    assert play.ours("ours-1") is None
+    play.store.close()
+    assert in_file(play.path) >= {"ours-0", "ours-1"}
+
+
+def test_a_long_wal_is_copied_between_the_bites_of_a_purge(play):
+    play.ours("ours-0")
+    before = play.path.read_bytes()
+    play.store.copy_wal(10_000)
+    assert play.path.read_bytes() == before
+    play.store.copy_wal(1)
+    assert play.path.read_bytes() != before
+
+
 def test_a_backup_that_is_put_beside_the_old_wal_is_not_touched_until_that_is_gone(play, path):
     play.ours("ours-0")
     backup = path.with_name("backup")

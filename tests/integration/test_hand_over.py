@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
+from msgspec import structs
 from support.waiting import wait_until
 
 from worker.consumer import Callbacks, Consumer, Plan, hand_over
@@ -202,13 +203,17 @@ class TestLeases:
             rounds.append([received.message_id for received, _ in dead_letters])
             if len(rounds) == 1:
                 assert over.take(0, [(second, WHY)])
+                assert over.held == 2
                 over.leave()
+            else:
+                assert over.held == 1
             leases.hold(7, [])
             leases.extend()
 
         over.run(7, set_aside)
         assert rounds == [["1"], ["2"]]
         assert queue.extended == ["2"]
+        assert over.held == 0
 
 
 class TestRoom:
@@ -232,3 +237,18 @@ class TestRoom:
         over.leave()
         over.run(7, lambda _: None)
         assert over.take(0, half)
+
+    def test_a_text_that_grows_while_it_is_sent_makes_no_room(self):
+        """Python keeps the UTF-8 of a text with it, once it was encoded."""
+        over = HandOver(Leases(Queue()), 1)
+        large = "\N{GREEK SMALL LETTER ALPHA}" * 100_000
+        assert over.take(0, [(message(1, large + "1"), WHY)])
+        over.leave()
+        over.run(7, lambda dead_letters: [received.body.encode() for received, _ in dead_letters])
+        assert over._bytes == 0
+
+    def test_attributes_count_too(self):
+        over = HandOver(Leases(Queue()), 1)
+        attributes = {"a": {"DataType": "String", "StringValue": "x" * MOST_WAITING_BYTES}}
+        large = structs.replace(message(1, "x"), attributes=attributes)
+        assert not over.take(0, [(large, WHY)])

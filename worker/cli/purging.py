@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -76,39 +77,40 @@ def purge(settings: "Settings", *, dry_run: bool, at_once: bool, yes: bool, as_j
     if at_once and not dry_run:
         require_terminal(yes=yes)
     store = open_existing_store(settings, NEEDS)
-    work = Purge(
-        store,
-        settings.retention.as_retention(),
-        settings.as_policy(),
-        moment_of(store),
-        removals_kept=timedelta(days=settings.suppression.within_days),
-    )
-    asks = at_once and not dry_run and not yes
-    work.announce(at_once=at_once, keeps=not (dry_run or asks))
-    targets = work.targets()
-    if asks:
-        total = sum(target.rows for target in targets.values())
-        click.confirm(f"Remove up to {total:,} rows now?", abort=True, err=True)
-        work.announce(at_once=True)  # not before: the daemon would go by it
-    began = time.monotonic()
-    try:
-        with as_interrupts():
-            removed = _run(work, targets, dry_run=dry_run, shown=not as_json)
-    except KeyboardInterrupt:
-        raise WorkerError(
-            "interrupted; what was removed stays removed, the rest next time"
-        ) from None
-    except Faster:
-        print_message("another process purges now; nothing more was removed here")
-        sys.exit(Exit.FAILED)
-    if as_json:
-        figures = _figures(work, targets, removed) | {
-            "dry_run": dry_run,
-            "elapsed_s": round(time.monotonic() - began, 3),
-        }
-        click.echo(json.dumps(figures))
-        return
-    _print(work, targets, removed, dry_run=dry_run)
+    with closing(store):  # in SQLite: what was removed leaves the `-wal`, too
+        work = Purge(
+            store,
+            settings.retention.as_retention(),
+            settings.as_policy(),
+            moment_of(store),
+            removals_kept=timedelta(days=settings.suppression.within_days),
+        )
+        asks = at_once and not dry_run and not yes
+        work.announce(at_once=at_once, keeps=not (dry_run or asks))
+        targets = work.targets()
+        if asks:
+            total = sum(target.rows for target in targets.values())
+            click.confirm(f"Remove up to {total:,} rows now?", abort=True, err=True)
+            work.announce(at_once=True)  # not before: the daemon would go by it
+        began = time.monotonic()
+        try:
+            with as_interrupts():
+                removed = _run(work, targets, dry_run=dry_run, shown=not as_json)
+        except KeyboardInterrupt:
+            raise WorkerError(
+                "interrupted; what was removed stays removed, the rest next time"
+            ) from None
+        except Faster:
+            print_message("another process purges now; nothing more was removed here")
+            sys.exit(Exit.FAILED)
+        if as_json:
+            figures = _figures(work, targets, removed) | {
+                "dry_run": dry_run,
+                "elapsed_s": round(time.monotonic() - began, 3),
+            }
+            click.echo(json.dumps(figures))
+            return
+        _print(work, targets, removed, dry_run=dry_run)
 
 
 def _run(

@@ -2,6 +2,7 @@
 
 import faulthandler
 import os
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -40,6 +41,8 @@ log = structlog.get_logger()
 
 LONGEST_STEP_SECONDS = 600.0
 """A step of the start that takes longer hangs; a schema upgrade may rewrite a large table."""
+BITE_ENDS_SECONDS = 3.0
+"""So long a stop waits for what is written in bites beside the messages: figures, and a purge."""
 
 
 def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
@@ -97,14 +100,16 @@ def run(settings: Settings, read_again: Callable[[], Settings]) -> int:
         begin_dead_letter_queue_check(parts.queue, signals.to_stop)
         no_users.begin(signals.to_stop)
         sending.begin(signals.to_stop)
-        begin_keeping_figures(parts.store, health, signals.to_stop)
-        begin_purging(purger, signals.to_stop)
+        writers = [
+            begin_keeping_figures(parts.store, health, signals.to_stop),
+            begin_purging(purger, signals.to_stop),
+        ]
         asked_removals.begin(signals.to_stop)
         parts.consumer.start()
         parts.current.start()
         watchdog.figures = lambda: (parts.consumer.counters.as_dict(), parts.consumer.held)
         _work(parts, health, signals, [look, partial(asked_removals.serve, signals.to_stop)])
-        finished = _stop(parts, health, signals, watchdog)
+        finished = _stop(parts, health, signals, watchdog, writers)
     if parts.consumer.failure or parts.current.failure:
         return 1
     return 0 if finished or signals.to_hurry.is_set() else 1
@@ -165,7 +170,13 @@ def _work(
             look()
 
 
-def _stop(parts: Parts, health: Health, signals: SignalEvents, watchdog: Watchdog) -> bool:
+def _stop(
+    parts: Parts,
+    health: Health,
+    signals: SignalEvents,
+    watchdog: Watchdog,
+    writers: Sequence[threading.Thread],
+) -> bool:
     """Stop all threads; return whether they ended in time."""
     consumer, current = parts.consumer, parts.current
     health.phase = Phase.STOPPING
@@ -177,7 +188,9 @@ def _stop(parts: Parts, health: Health, signals: SignalEvents, watchdog: Watchdo
     current.stop()
     finished = consumer.finish(signals.to_hurry)
     finished = current.finish(signals.to_hurry) and finished
-    if finished:
+    for thread in writers:
+        thread.join(BITE_ENDS_SECONDS)
+    if finished and not any(thread.is_alive() for thread in writers):
         parts.store.close()  # otherwise an abandoned thread uses it, and closing would wait
     log.info("worker.stopped", **consumer.counters.as_dict())
     return finished

@@ -16,7 +16,7 @@ from worker.core.messages import DeadLetter, Received
 MOST_WAITING = 200
 """Dead letters that may be handed over and not yet settled: as many as a poller gathers."""
 MOST_WAITING_BYTES = 1_048_576
-"""Bytes of their bodies in memory, which no poller counts any more."""
+"""Bytes of their bodies and attributes in memory, which no poller counts any more."""
 WAITING = -1
 """Who holds their leases, among the numbers of the pollers."""
 
@@ -38,7 +38,7 @@ class HandOver:
 
     def take(self, poller: int, dead_letters: DeadLetters) -> bool:
         """Take over a poller's dead letters; False: there is no room, and they stay its own."""
-        size = sum(getsizeof(received.body) for received, _ in dead_letters)
+        size = _size(dead_letters)
         with self._changed:
             if (
                 self.held + len(dead_letters) > MOST_WAITING
@@ -63,11 +63,13 @@ class HandOver:
     def run(self, number: int, set_aside: Callable[[DeadLetters], None]) -> None:
         """Set aside what is handed over, as the poller of this number, until all have left."""
         while dead_letters := self._next():
+            size = _size(dead_letters)
             self._leases.pass_on(WAITING, number, [received for received, _ in dead_letters])
             set_aside(dead_letters)
             with self._changed:
                 self.held -= len(dead_letters)
-                self._bytes -= sum(getsizeof(received.body) for received, _ in dead_letters)
+                self._bytes -= size
+            del dead_letters  # else they stay in memory until the next come
 
     def _next(self) -> DeadLetters:
         """Wait for dead letters; none: all pollers have left."""
@@ -75,3 +77,12 @@ class HandOver:
             self._changed.wait_for(lambda: self._waiting or self._pollers <= 0)
             dead_letters, self._waiting = self._waiting, []
             return dead_letters
+
+
+def _size(dead_letters: DeadLetters) -> int:
+    """Bytes in memory, before anything is sent: Python keeps the UTF-8 of a text with it."""
+    return sum(
+        getsizeof(received.body)
+        + sum(getsizeof(part) for value in received.attributes.values() for part in value.values())
+        for received, _ in dead_letters
+    )

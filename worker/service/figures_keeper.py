@@ -84,12 +84,16 @@ def add_up(store: Store, pause: Pause) -> bool:
             return False
 
 
-def begin_keeping_figures(store: Store, health: Health, stopping: threading.Event) -> None:
-    """Look every few seconds, in a thread of its own."""
+def begin_keeping_figures(
+    store: Store, health: Health, stopping: threading.Event
+) -> threading.Thread:
+    """Look every few seconds, in a thread of its own; at a stop it ends after a bite."""
     keeper = FiguresKeeper(store, health)
-    threading.Thread(
+    thread = threading.Thread(
         target=every,
         args=(EVERY_SECONDS, stopping, lambda: keeper.look(stopping.wait)),
         name="figures",
         daemon=True,
-    ).start()
+    )
+    thread.start()
+    return thread

@@ -113,12 +113,14 @@ class Purger:
                 )
 
 
-def begin_purging(purger: Purger, stopping: threading.Event) -> None:
-    """Look every minute, in a thread of its own."""
-    threading.Thread(
+def begin_purging(purger: Purger, stopping: threading.Event) -> threading.Thread:
+    """Look every minute, in a thread of its own; at a stop it ends after a bite."""
+    thread = threading.Thread(
         target=every,
         args=(EVERY_SECONDS, stopping, lambda: purger.look(stopping.wait)),
         kwargs={"at_once": False},
         name="purge",
         daemon=True,
-    ).start()
+    )
+    thread.start()
+    return thread

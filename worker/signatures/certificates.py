@@ -40,7 +40,8 @@ LONGEST_SENDER = 64
 UNKNOWN_SECONDS = 60.0
 MOST_SECONDS = 12.0
 """Failed fetches of new names take no longer than this within `UNKNOWN_SECONDS`, and the one that
-is under way then: meanwhile no message is written (`worker.consumer.writing`)."""
+is under way then: meanwhile no message is written (`worker.consumer.writing`). So much for hosts
+that receiving waits for, and as much for all others."""
 AGAIN_SECONDS = 60.0
 """So long an answer counts: that a certificate has ended, or that a known one is not served now."""
 QUIET_SECONDS = 600.0

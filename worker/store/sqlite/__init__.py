@@ -160,7 +160,11 @@ class SqliteStore:
         """
         with self._writing.exclusive():
             began = time.monotonic()
-            self._writing.open().checkpoint(pages)
+            try:
+                self._writing.open().checkpoint(pages)
+            except BaseException as error:
+                self._writing.roll_back(error)
+                raise
             return time.monotonic() - began
 
     def _end_write(self, connection: Connection) -> None:

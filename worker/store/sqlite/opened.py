@@ -73,8 +73,8 @@ class Opened:
         shared = self.connection.shared
         self._counted = shared.read() if shared else None
 
-    def checkpoint(self, pages: int = CHECKPOINT_PAGES) -> None:
-        """Copy the `-wal` into the database file if it has so many pages.
+    def checkpoint(self, pages: int | None = None) -> None:
+        """Copy the `-wal` into the database file if it has so many pages, or `CHECKPOINT_PAGES`.
 
         SQLite would do so during COMMIT, before `look_where_it_went`.
 
@@ -82,7 +82,8 @@ class Opened:
             sqlite3.Error: an fsync failed. Other errors will occur again at the next commit.
 
         """
-        if self._counted is None or count_frames(self._counted) < pages:
+        least = CHECKPOINT_PAGES if pages is None else pages
+        if self._counted is None or count_frames(self._counted) < least:
             return
         try:
             self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
