@@ -77,6 +77,7 @@ def test_it_answers_from_its_start_and_says_what_it_waits_for(
     assert (problem["what"], ask(port, "/healthz")[0]) == ("queue", 200)
     emulator.faults.clear()
     wait_until(lambda: ask(port)[0] == 200)
+    wait_until(lambda: json.loads(file.read_text())["ready"])  # it is written a little later
 
     requested = {
         "SES_WORKER_HTTP__LISTEN": f"127.0.0.1:{port}",

@@ -57,7 +57,10 @@ def asking(server, monkeypatch):
 def numbers_as_numbers(reply):
     """A change that boto3 reads all the same: `"ApproximateReceiveCount": 1`."""
     for message in reply.get("Messages", []):
-        message["Attributes"] = {name: int(text) for name, text in message["Attributes"].items()}
+        message["Attributes"] = {
+            name: int(text) if text.isdecimal() else text
+            for name, text in message["Attributes"].items()
+        }
     return reply
 
 

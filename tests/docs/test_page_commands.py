@@ -95,7 +95,7 @@ def test_only_the_document_on_containers_shows_commands_that_are_not_run():
 def test_a_document_with_a_test_of_its_own_has_no_block_that_the_test_does_not_know(name):
     assert languages(text_of(name)) - {"sh", "sql"} == OF_THEIR_OWN[name]
     files = [*(ROOT / "tests" / "docs").glob("*.py"), *(ROOT / "tests" / "service").glob("*.py")]
-    texts = [text for file in files if f'page("{name}")' in (text := file.read_text("utf-8"))]
+    texts = [text for file in files if f'text_of("{name}")' in (text := file.read_text("utf-8"))]
     for language in languages(text_of(name)):
         # They are unpacked into as many names as there are blocks: one more is an error.
         assert any(f'"{language}")' in text for text in texts), language

@@ -450,7 +450,7 @@ sys.path[:0] = sys.argv[2:]
 from support import mail
 from datetime import UTC, datetime
 from worker.core.decode import decode
-from worker.core.model import Received
+from worker.core.messages import Received
 from worker.core.unit_of_work import UnitOfWork
 from worker.core.policy import Policy
 from worker.store import open_store
