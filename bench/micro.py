@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.figures import Figure, middle
+from bench.messages import received
 from bench.places import OUT, Unfit, claimed, environment, find_node
 from bench.stores import SqliteBenchStore
 from bench.stub import Stub, make_bodies, running_stub
@@ -56,22 +56,6 @@ class Stopwatch:
     def figures(self) -> Measured:
         """The median of the repeats, with its spread."""
         return {name: (middle(self._cpu[name]), middle(self._wall[name])) for name in self._cpu}
-
-
-def received(bodies: Sequence[str]) -> list[Received]:
-    """Wrap bodies as if they had just been received."""
-    now, lease_until = datetime.now(UTC), time.monotonic() + 60
-    return [
-        Received(
-            message_id=f"message-{number}",
-            body=body,
-            receipt_handle="handle",
-            receive_count=1,
-            received_at=now,
-            lease_until=lease_until,
-        )
-        for number, body in enumerate(bodies)
-    ]
 
 
 def measure_path(watch: Stopwatch, bodies: Sequence[str], database: Path) -> None:

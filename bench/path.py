@@ -10,13 +10,12 @@ import gc
 import json
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from bench.messages import received
 from worker.core.floods import Floods
-from worker.core.messages import Received
 from worker.core.policy import Policy
 from worker.observability.log import configure_logging
 from worker.observability.metrics import Metrics, Timed
@@ -50,7 +49,7 @@ def used(url: str, bodies: Sequence[str]) -> float:
         for start in range(0, len(bodies), BATCH):
             if start == BATCH:
                 began = time.process_time()
-            messages = _received(bodies[start : start + BATCH])
+            messages = received(bodies[start : start + BATCH])
             handled = process(messages, timed, policy, floods)
             if not all(result.decisions for result in handled):
                 raise SystemExit("not all messages were applied")
@@ -60,21 +59,6 @@ def used(url: str, bodies: Sequence[str]) -> float:
         seconds = time.process_time() - began
         store.close()
     return seconds / (len(bodies) - BATCH) * 1e6
-
-
-def _received(bodies: Sequence[str]) -> list[Received]:
-    now, lease_until = datetime.now(UTC), time.monotonic() + 3_600
-    return [
-        Received(
-            message_id=f"message-{number}",
-            body=body,
-            receipt_handle="handle",
-            receive_count=1,
-            received_at=now,
-            lease_until=lease_until,
-        )
-        for number, body in enumerate(bodies)
-    ]
 
 
 if __name__ == "__main__":

@@ -26,7 +26,18 @@ _USERS = """
         FROM n
     )
 """
-_EVENTS = """
+_INTO_EVENTS = """
+    INSERT INTO events (
+        dedupe_key, route_key, kind, type, subtype, recipient, recipient_as_reported, user_match,
+        action, reason, occurred_at, received_at, feedback_id, ses_message_id, diagnostic, status,
+        configuration_set, fault
+    )
+    SELECT id || ':d', id || ':r', 'bounce', 'Permanent', 'General', email, email, 'found',
+           'hard_bounce', 'permanent', at, at, id, id,
+           'smtp; 550 5.1.1 The email account that you tried to reach does not exist. user' || i,
+           '5.1.1', 'main', 'recipient'
+"""
+_EVENTS = f"""
     WITH RECURSIVE n(i) AS (
         SELECT 0 WHERE :events > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :events
     ), drawn AS (
@@ -39,16 +50,7 @@ _EVENTS = """
                    || '.000000' AS at
         FROM n
     ), ids AS (SELECT *, head || '-' || chance || '-000000' AS id FROM drawn)
-    INSERT INTO events (
-        dedupe_key, route_key, kind, type, subtype, recipient, recipient_as_reported, user_match,
-        action, reason, occurred_at, received_at, feedback_id, ses_message_id, diagnostic, status,
-        configuration_set, fault
-    )
-    SELECT id || ':d', id || ':r', 'bounce', 'Permanent', 'General', email, email, 'found',
-           'hard_bounce', 'permanent', at, at, id, id,
-           'smtp; 550 5.1.1 The email account that you tried to reach does not exist. user' || i,
-           '5.1.1', 'main', 'recipient'
-    FROM ids
+{_INTO_EVENTS}    FROM ids
 """
 _POSTGRESQL_USERS = """
     INSERT INTO users (
@@ -61,17 +63,8 @@ _POSTGRESQL_USERS = """
         FROM generate_series(0, %(users)s - 1) AS i
     ) AS drawn
 """
-_POSTGRESQL_EVENTS = """
-    INSERT INTO events (
-        dedupe_key, route_key, kind, type, subtype, recipient, recipient_as_reported, user_match,
-        action, reason, occurred_at, received_at, feedback_id, ses_message_id, diagnostic, status,
-        configuration_set, fault
-    )
-    SELECT id || ':d', id || ':r', 'bounce', 'Permanent', 'General', email, email, 'found',
-           'hard_bounce', 'permanent', at, at, id, id,
-           'smtp; 550 5.1.1 The email account that you tried to reach does not exist. user' || i,
-           '5.1.1', 'main', 'recipient'
-    FROM (
+_POSTGRESQL_EVENTS = f"""
+{_INTO_EVENTS}    FROM (
         SELECT i, '0100' || lpad(to_hex(i), 12, '0') || '-' || md5(i::text) || '-000000' AS id,
                CASE WHEN i %% 10 = 9 THEN 'stranger' ELSE 'user' END || (i %% %(users)s)
                    || '@example' || (i %% %(users)s %% 977) || '.com' AS email,

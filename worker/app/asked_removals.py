@@ -15,7 +15,7 @@ from worker.core.errors import Stopped, Unavailable
 from worker.observability.health import Health
 from worker.store import Store
 from worker.store.unfinished import ANY
-from worker.timing.periodic import every
+from worker.timing.periodic import begin_every
 
 EVERY_SECONDS = 15.0
 """Between two looks of a worker."""
@@ -34,12 +34,7 @@ class AskedRemovals:
 
     def begin(self, stopping: threading.Event) -> None:
         """Look for them every few seconds, in a thread of its own, until there are some."""
-        threading.Thread(
-            target=every,
-            args=(EVERY_SECONDS, stopping, self._look),
-            name="asked-removals",
-            daemon=True,
-        ).start()
+        begin_every("asked-removals", EVERY_SECONDS, stopping, self._look)
 
     def serve(self, stopping: threading.Event) -> None:
         """Replace the relay, if some were found; for the thread that also reloads."""

@@ -6,7 +6,7 @@ import structlog
 
 from worker.observability.health import Health
 from worker.store import Store
-from worker.timing.periodic import every
+from worker.timing.periodic import begin_every
 
 EVERY_SECONDS = 30.0
 """Between two looks."""
@@ -51,6 +51,4 @@ class DiskWatch:
 def begin_disk_watch(store: Store, health: Health, stopping: threading.Event) -> None:
     """Look every half minute, in a thread of its own, as a disk that hangs stops its reader."""
     look = DiskWatch(store, health).look
-    threading.Thread(
-        target=every, args=(EVERY_SECONDS, stopping, look), name="disk", daemon=True
-    ).start()
+    begin_every("disk", EVERY_SECONDS, stopping, look)

@@ -7,6 +7,7 @@ is lost: what was counted waits in `new_counts`.
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -16,7 +17,7 @@ from worker.store.adding_up import add_up_some
 from worker.store.counting_events import count_some_events
 from worker.store.trimming import trim_what_is_over
 from worker.timing import clock
-from worker.timing.periodic import every
+from worker.timing.periodic import begin_every
 
 EVERY_SECONDS = 10.0
 """Between two looks. The longer, the more commits are added up together."""
@@ -89,11 +90,4 @@ def begin_keeping_figures(
 ) -> threading.Thread:
     """Look every few seconds, in a thread of its own; at a stop it ends after a bite."""
     keeper = FiguresKeeper(store, health)
-    thread = threading.Thread(
-        target=every,
-        args=(EVERY_SECONDS, stopping, lambda: keeper.look(stopping.wait)),
-        name="figures",
-        daemon=True,
-    )
-    thread.start()
-    return thread
+    return begin_every("figures", EVERY_SECONDS, stopping, partial(keeper.look, stopping.wait))

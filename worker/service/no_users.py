@@ -10,7 +10,7 @@ from worker.core.errors import Stopped, Unavailable
 from worker.core.policy import Policy, UnknownRecipients
 from worker.store import Store
 from worker.store.answers import has_users
-from worker.timing.periodic import every
+from worker.timing.periodic import begin_every
 
 EVERY_SECONDS = 30.0
 """Between two looks, until there are users."""
@@ -51,13 +51,7 @@ class NoUsers:
     def begin(self, stopping: threading.Event) -> None:
         """Go on looking, in a thread of its own."""
         if self._none:
-            threading.Thread(
-                target=every,
-                args=(EVERY_SECONDS, stopping, self._look_again),
-                kwargs={"at_once": False},
-                name="no-users",
-                daemon=True,
-            ).start()
+            begin_every("no-users", EVERY_SECONDS, stopping, self._look_again, at_once=False)
 
     def _look_again(self) -> None:
         with suppress(Unavailable):

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,7 +18,7 @@ from worker.core.retention import Retention
 from worker.observability.health import Health
 from worker.store import Store
 from worker.store.purge_state import read_state
-from worker.timing.periodic import every
+from worker.timing.periodic import begin_every
 
 if TYPE_CHECKING:
     from worker.store.purging import Target
@@ -115,12 +116,5 @@ class Purger:
 
 def begin_purging(purger: Purger, stopping: threading.Event) -> threading.Thread:
     """Look every minute, in a thread of its own; at a stop it ends after a bite."""
-    thread = threading.Thread(
-        target=every,
-        args=(EVERY_SECONDS, stopping, lambda: purger.look(stopping.wait)),
-        kwargs={"at_once": False},
-        name="purge",
-        daemon=True,
-    )
-    thread.start()
-    return thread
+    look = partial(purger.look, stopping.wait)
+    return begin_every("purge", EVERY_SECONDS, stopping, look, at_once=False)

@@ -12,7 +12,7 @@ from worker.core.masking import sanitized
 from worker.core.parsing import clip
 from worker.store import Store
 from worker.store.sending import SendingStatus, sending_statuses
-from worker.timing.periodic import every
+from worker.timing.periodic import begin_every
 
 EVERY_SECONDS = 15.0
 """Between two looks."""
@@ -49,13 +49,7 @@ class SendingWatch:
 
     def begin(self, stopping: threading.Event) -> None:
         """Go on looking, in a thread of its own."""
-        threading.Thread(
-            target=every,
-            args=(EVERY_SECONDS, stopping, self._look_again),
-            kwargs={"at_once": False},
-            name="sending",
-            daemon=True,
-        ).start()
+        begin_every("sending", EVERY_SECONDS, stopping, self._look_again, at_once=False)
 
     def _look_again(self) -> None:
         with suppress(Unavailable):

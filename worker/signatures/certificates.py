@@ -155,15 +155,16 @@ class Certificates:
         kept = self._kept.get(url)
         if kept and self._now() < kept.refresh_at and self._is_valid(kept):
             return kept.key
+        asking = _Asking(origin, url, awaited, _who(sender))
         with self._lock:
             try:
-                return self._fetched(_Asking(origin, url, awaited, _who(sender))).key
+                return self._fetched(asking).key
             except NotAwaited:
                 raise
             except NoCertificate as error:
                 if not awaited:
                     raise NotAwaited(str(error)) from error
-                self._awaited = _Asking(origin, url, awaited, _who(sender))
+                self._awaited = asking
                 raise
 
     def probe(self) -> None:

@@ -21,3 +21,23 @@ def every(
             job()
             if stopping.wait(seconds):
                 return
+
+
+def begin_every(
+    name: str,
+    seconds: float,
+    stopping: threading.Event,
+    job: Callable[[], object],
+    *,
+    at_once: bool = True,
+) -> threading.Thread:
+    """Begin such a job in a thread of its own; the process can end while it still runs."""
+    thread = threading.Thread(
+        target=every,
+        args=(seconds, stopping, job),
+        kwargs={"at_once": at_once},
+        name=name,
+        daemon=True,
+    )
+    thread.start()
+    return thread

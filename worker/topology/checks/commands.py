@@ -24,26 +24,17 @@ def set_queue(url: str, region: str, **attributes: object) -> str:
 
 def set_subscription(arn: str, name: str, value: object) -> str:
     """Set an attribute of a subscription."""
-    return _aws(
-        "sns",
-        "set-subscription-attributes",
-        region_in_arn(arn),
-        subscription_arn=arn,
-        attribute_name=name,
-        attribute_value=value,
-    )
+    return _set_attribute("subscription", arn, name, value)
 
 
 def set_topic(arn: str, name: str, value: object) -> str:
     """Set an attribute of a topic."""
-    return _aws(
-        "sns",
-        "set-topic-attributes",
-        region_in_arn(arn),
-        topic_arn=arn,
-        attribute_name=name,
-        attribute_value=value,
-    )
+    return _set_attribute("topic", arn, name, value)
+
+
+def _set_attribute(kind: str, arn: str, name: str, value: object) -> str:
+    named = {f"{kind}_arn": arn, "attribute_name": name, "attribute_value": value}
+    return _aws("sns", f"set-{kind}-attributes", region_in_arn(arn), **named)
 
 
 def set_identity(identity: str, kind: str, topic: str) -> str:
