@@ -17,6 +17,7 @@ READ, MODES = (
 )
 
 OFFLINE = """
+. /opt/values/path
 export PIP_NO_COMPILE=1 PIP_NO_DEPS=1 PIP_NO_INDEX=1 PIP_NO_BUILD_ISOLATION=0 PYTHONPATH=/opt/builders
 export HOME=/srv EDITOR=/opt/editor
 cd /srv/checkout
@@ -33,8 +34,10 @@ def bare(emulator, environment):
         machine.run(f"""
             mkdir -p /srv/checkout /opt/builders /opt/values
             cd {SOURCE}; cp -r {files} /srv/checkout
-            ln -s {PACKAGES}/{setuptools.__name__} /opt/builders
+            ln -s {PACKAGES}/{{{setuptools.__name__},{setuptools.__name__}-*.dist-info,_distutils_hack}} /opt/builders
             useradd app
+            # `python3` is the suite's, for its packages are built for that one alone.
+            echo 'PATH={machine.python.parent}:$PATH' > /opt/values/path
         """)
         machine.write("/srv/users.csv", "email\njane@example.com\n")
         machine.write("/opt/editor", EDITOR, "755")
