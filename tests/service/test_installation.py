@@ -3,7 +3,6 @@
 import re
 
 import pytest
-import setuptools
 from support import mail
 from support.documents import blocks, text_of
 from support.machine import PACKAGES, SOURCE, booted
@@ -34,7 +33,7 @@ def bare(emulator, environment):
         machine.run(f"""
             mkdir -p /srv/checkout /opt/builders /opt/values
             cd {SOURCE}; cp -r {files} /srv/checkout
-            ln -s {PACKAGES}/{{{setuptools.__name__},{setuptools.__name__}-*.dist-info,_distutils_hack}} /opt/builders
+            ln -s {PACKAGES}/{{setuptools,setuptools-*.dist-info,_distutils_hack}} /opt/builders
             useradd app
             # `python3` is the suite's, for its packages are built for that one alone.
             echo 'PATH={machine.python.parent}:$PATH' > /opt/values/path
