@@ -44,6 +44,7 @@ FEW, MANY = 1_000, 100_000
 PATH_BATCHES = 9
 SHORT, LONG = 2, 8
 """Batches of the two runs under valgrind, of which the difference counts."""
+_MAY_NOT = "SELECT reason, until FROM do_not_mail WHERE email_key = {key}"
 _ANSWERED = (0, 3)
 """Exit statuses of a command that has answered."""
 console = Console(stderr=True)
@@ -158,6 +159,7 @@ def _questions(place: Place, size: int) -> dict[str, Callable[[], object]]:
 
     history_of(store, somebody())  # imports
     return {
+        "do_not_mail": lambda: store.ask(_MAY_NOT, key=somebody()),
         "why, its queries": lambda: history_of(store, somebody()),
         "why": lambda: command("why", somebody()),
         f"check {FEW:,}": check(FEW),

@@ -123,7 +123,7 @@ def test_a_database_can_go_back_to_the_version_before_and_forward_again(store, m
         connection.exec_driver_sql("INSERT INTO policy VALUES ('bounce_actions.Permanent/*', 'x')")
         query = "SELECT count(*) FROM do_not_mail"
         assert connection.exec_driver_sql(query).scalar_one() == 1, "in any case: Permanent"
-    assert migrate.upgrade(store) == ("0009", "0010", "0011", "0012", "0013", "0014")
+    assert migrate.upgrade(store) == ("0009", "0010", "0011", "0012", "0013", "0014", "0015")
     with store.read_transaction() as connection:
         routes = connection.exec_driver_sql("SELECT route FROM events ORDER BY id").scalars().all()
     assert routes == ["raw", ""]

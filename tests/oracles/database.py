@@ -37,9 +37,9 @@ class Row(NamedTuple):
 _EVENT = "kind, feedback_id, ses_message_id, type, subtype, occurred_at, recipient"
 _BUCKETS = """(
     WITH RECURSIVE buckets (bucket) AS (
-        SELECT max(id) / 2048 FROM events UNION ALL SELECT bucket - 1 FROM buckets WHERE bucket > 0
+        SELECT max(id) / 4096 FROM events UNION ALL SELECT bucket - 1 FROM buckets WHERE bucket > 0
     ) SELECT bucket FROM buckets
-) CROSS JOIN events WHERE id / 2048 = bucket AND"""
+) CROSS JOIN events WHERE id / 4096 = bucket AND"""
 """What goes before `recipient = ?`, for SQLite to use its index `events_bucket`."""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from worker.core.errors import Misconfigured
 
-HEAD = "0014"
+HEAD = "0015"
 """The revision that this program needs; a test compares it with the newest migration."""
 FIRST = "0001"
 """The first revision. If it was applied just now, the database was empty and has no users."""

@@ -226,7 +226,7 @@ Index("events_recipient", events.c.recipient).ddl_if(dialect="postgresql")
 # With an index on the recipient alone each new event would change another page of the index, and
 # SQLite writes whole pages, twice. New events fall into the last bucket. Queries use the view
 # `events_by_recipient`, which contains the expression of the index.
-Index("events_bucket", text("id / 2048"), events.c.recipient).ddl_if(dialect="sqlite")
+Index("events_bucket", text("id / 4096"), events.c.recipient).ddl_if(dialect="sqlite")
 
 limits = Table(
     "limits",
