@@ -22,7 +22,7 @@ demo: $(READY)  ## the worker at work, with SQS, SES and Slack simulated here (A
 
 # More processes than most machines have cores: half of the time the tests wait for what they started.
 test: $(READY)  ## the whole test suite
-	$(BIN)/python -m pytest -n 6 --dist worksteal
+	$(BIN)/python -m pytest -n 8 --dist worksteal
 
 # How long our own loops take on hostile texts is measured once, by `make test`.
 test-unit: $(READY)  ## the unit and contract tests

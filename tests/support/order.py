@@ -1,8 +1,9 @@
 """The order of the tests where several processes share them: what takes long begins first.
 
 Each process begins with an equal share of the list, and one that has nothing left takes over half
-of what is left at the end of another's. So each share begins with whole files of slow tests and
-ends with quick ones; otherwise the last slow tests begin when most processes have nothing to do.
+of what is left at the end of another's. So a share begins with whole files of slow tests and ends
+with quick ones; otherwise the last slow tests begin when most processes have nothing to do. One
+share in four is of quick tests alone: they use the cores while the slow ones wait.
 """
 
 from pathlib import Path
@@ -38,8 +39,9 @@ def in_shares(items: list[pytest.Item], shares: int) -> list[pytest.Item]:
             place = item.path.parent if _folder(item.path) in ONE_SHARE else item.path
             files.setdefault(place, []).append(item)
     dealt: list[list[pytest.Item]] = [[] for _ in range(shares)]
+    of_slow = shares - shares // 4
     for number, slow in enumerate(files.values()):
-        dealt[number % shares] += slow
+        dealt[number % of_slow] += slow
     ordered: list[pytest.Item] = []
     for number, share in enumerate(dealt):
         room = (len(items) - len(ordered)) // (shares - number) - len(share)
