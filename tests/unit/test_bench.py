@@ -286,7 +286,7 @@ def answers(store, walls):
             megabytes=1.0,
             answers={
                 name: Answer(wall=wall, least=wall, most=wall, cpu=0.01, load=1.5)
-                for name in ("why, its queries", "why", "check 1,000", "check 100,000",
+                for name in ("do_not_mail", "why, its queries", "why", "check 1,000", "check 100,000",
                              "report by day", "report by domain")
             },
             path_cpu_us=60.0,
@@ -309,7 +309,7 @@ def test_growing_answers_have_a_table_with_their_limits_and_a_plot(tmp_path, mon
     assert "| check 1,000 | 40 ms (10 ms, 1.5) | 60 ms (10 ms, 1.5) |  |" in lines
     assert "| a message, instructions | 701,000 (+0.0%) | 710,000 (+1.3%) |  |" in lines
     drawn = ET.fromstring((tmp_path / "answers.svg").read_text())
-    assert len([part for part in drawn if part.tag.endswith("polyline")]) == 6
+    assert len([part for part in drawn if part.tag.endswith("polyline")]) == 7
 
 
 @pytest.mark.parametrize("bounces", [500, 20_000])

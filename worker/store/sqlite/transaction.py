@@ -65,9 +65,9 @@ _KNOWN_KEYS = f"""
 """
 _TOMBSTONE = f"SELECT {', '.join(TOMBSTONE_COLUMNS)} FROM forgotten WHERE digest = ?"
 _STRENGTHEN = """
-    UPDATE forgotten SET blocked = blocked OR ?1, paused_until = CASE
-        WHEN paused_until IS NULL OR paused_until < ?2 THEN ?2 ELSE paused_until END
-    WHERE digest = ?3
+    UPDATE forgotten SET blocked = blocked OR :blocked, paused_until = CASE
+        WHEN paused_until IS NULL OR paused_until < :until THEN :until ELSE paused_until END
+    WHERE digest = :digest
 """
 _KEPT_KEYS = "SELECT key FROM kept_keys WHERE key IN (SELECT value FROM json_each(?))"
 _KNOWN_ACCOUNT_EVENTS = """
@@ -112,8 +112,8 @@ _CHANGE_USER = f"""
 
 _COUNT = "INSERT INTO new_counts (counts) VALUES (?)"
 _DELIVERED = """
-    UPDATE users SET last_delivery = ?1
-    WHERE email_key = ?2 AND (last_delivery IS NULL OR last_delivery < ?1)
+    UPDATE users SET last_delivery = :at
+    WHERE email_key = :key AND (last_delivery IS NULL OR last_delivery < :at)
 """
 
 ROWS = 10
@@ -238,11 +238,15 @@ class SqliteTransaction:
             rows = [_plain(account_event_row(new)) for new in unit.account_events]
             _add_account_events(self._connection, rows)
         if unit.deliveries:
-            rows = [[time_text(at), key] for key, at in unit.deliveries.items()]
-            self._connection.executemany(_DELIVERED, rows)
+            delivered = ({"at": time_text(at), "key": key} for key, at in unit.deliveries.items())
+            self._connection.executemany(_DELIVERED, delivered)
         if unit.tombstones:
             strengthened = (
-                (stone.blocked, stone.paused_until and time_text(stone.paused_until), stone.digest)
+                {
+                    "blocked": stone.blocked,
+                    "until": stone.paused_until and time_text(stone.paused_until),
+                    "digest": stone.digest,
+                }
                 for stone in unit.tombstones.values()
             )
             self._connection.executemany(_STRENGTHEN, strengthened)
