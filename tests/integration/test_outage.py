@@ -8,6 +8,7 @@ import pytest
 
 from worker.consumer import writing
 from worker.consumer.autoscaler import PollerAutoscaler
+from worker.consumer.callbacks import Callbacks
 from worker.consumer.counters import Counters
 from worker.consumer.writing import Writer
 from worker.core.errors import Unavailable
@@ -50,7 +51,7 @@ def wait_out(monkeypatch, message):
         store, counters = FakeStore(failing_probes), Counters()
         writer = Writer(
             health=health or Health(),
-            process=store.process,
+            callbacks=Callbacks(process=store.process, settled=lambda _: None),
             store=store,
             counters=counters,
             autoscaler=PollerAutoscaler(pollers=4, full=10),

@@ -11,6 +11,7 @@ from support import mail
 
 from worker.consumer import received_batch, suspects, writing
 from worker.consumer.autoscaler import PollerAutoscaler
+from worker.consumer.callbacks import Callbacks
 from worker.consumer.counters import Counters
 from worker.consumer.suspects import Suspects
 from worker.consumer.writing import Writer
@@ -53,7 +54,7 @@ def make_writer(database, handle=None):
         return process(batch, database, Policy())
 
     return Writer(
-        process=handle or handle_by_process,
+        callbacks=Callbacks(process=handle or handle_by_process, settled=lambda _: None),
         store=database,
         counters=Counters(),
         autoscaler=PollerAutoscaler(pollers=4, full=10),

@@ -8,6 +8,7 @@ from support.waiting import wait_until
 
 from worker.consumer import choosing, received_batch, writing
 from worker.consumer.autoscaler import PollerAutoscaler
+from worker.consumer.callbacks import Callbacks
 from worker.consumer.counters import Counters
 from worker.consumer.writing import Writer
 from worker.core.errors import Misconfigured, Unavailable
@@ -72,7 +73,7 @@ def make(store, stopping, autoscaler):
     def make(give_up=None):
         return Writer(
             health=Health(),
-            process=store.process,
+            callbacks=Callbacks(process=store.process, settled=lambda _: None),
             store=store,
             counters=Counters(),
             autoscaler=autoscaler,

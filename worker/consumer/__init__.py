@@ -5,13 +5,13 @@ Start a `Consumer`, wait until it ends, then call `finish`.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
 from msgspec import Struct
 
 from worker.consumer.autoscaler import PollerAutoscaler
+from worker.consumer.callbacks import Callbacks
 from worker.consumer.clock_watch import ClockWatch
 from worker.consumer.counters import Counters
 from worker.consumer.hand_over import DeadLetters, HandOver
@@ -19,12 +19,10 @@ from worker.consumer.leases import Leases
 from worker.consumer.message_budget import MessageBudget
 from worker.consumer.polling import Poller
 from worker.consumer.refusal import Refusal
-from worker.consumer.settling import SetAside, Settler
+from worker.consumer.settling import Settler
 from worker.consumer.shared import Shared
 from worker.consumer.writing import Writer, WriterStore
-from worker.core.effects import OutboxEntry
 from worker.core.errors import Refused, Unsynced
-from worker.core.messages import Handled, Received
 from worker.core.ports import BatchStore
 from worker.observability.health import Health, Pulse
 from worker.service.shutdown import LEFT_BEHIND
@@ -55,20 +53,6 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Limit on messages in total; None: no limit."""
     patient: bool = True
     """Wait for unavailable services; if False, they end the run and become `failure`."""
-
-
-class Callbacks(Struct, frozen=True, kw_only=True):
-    """What a consumer does with messages."""
-
-    process: Callable[[Sequence[Received]], list[Handled]]
-    """Writes messages; returns each message's disposition once the commit is durable."""
-    settled: Callable[[Sequence[Handled]], None]
-    """Called with messages that are settled, or handed over as dead letters: logs and counts them,
-    and wakes the relay."""
-    notices: Callable[[Sequence[SetAside]], Sequence[OutboxEntry]] = lambda _: ()
-    """Returns the notices to enqueue for dead-lettered messages."""
-    probe_certificates: Callable[[], None] = lambda: None
-    """Tries to get a certificate that `process` missed; raises `NoCertificate`."""
 
 
 class Consumer:
@@ -107,9 +91,8 @@ class Consumer:
         )
         self.counters, self.autoscaler = shared.counters, shared.autoscaler
         self._writer = Writer(
-            process=callbacks.process,
+            callbacks=callbacks,
             store=store,
-            probe_certificates=callbacks.probe_certificates,
             counters=shared.counters,
             autoscaler=shared.autoscaler,
             health=health,

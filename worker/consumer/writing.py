@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 
 from worker.consumer.autoscaler import PollerAutoscaler
+from worker.consumer.callbacks import Callbacks
 from worker.consumer.choosing import LARGEST_COMMIT, Part, choose, choose_carefully
 from worker.consumer.counters import Counters
 from worker.consumer.outage import Outage
@@ -54,9 +55,8 @@ class Writer:
     def __init__(
         self,
         *,
-        process: Callable[[Sequence[Received]], list[Handled]],
+        callbacks: Callbacks,
         store: WriterStore,
-        probe_certificates: Callable[[], None] = lambda: None,
         counters: Counters,
         autoscaler: PollerAutoscaler,
         health: Health,
@@ -68,9 +68,9 @@ class Writer:
         """When the write under way began."""
         self._warned_about: float | None = None
         """When the write began that the latest warning is about."""
-        self._process = process
+        self._process = callbacks.process
+        self._probe_certificates = callbacks.probe_certificates
         self._store = store
-        self._probe_certificates = probe_certificates
         self._counters = counters
         self._autoscaler = autoscaler
         self._health = health
