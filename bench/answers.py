@@ -134,7 +134,7 @@ def _questions(place: Place, size: int) -> dict[str, Callable[[], object]]:
 
     def somebody() -> str:
         number = rng.randrange(size)
-        return f"{'stranger' if number % 10 == 9 else 'user'}{number}@example{number % 977}.com"
+        return f"{'unknown' if number % 10 == 9 else 'user'}{number}@example{number % 977}.com"
 
     def listed(count: int) -> str:
         unknown = (f"unknown{number}@example.com" for number in range(count // 2))

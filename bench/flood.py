@@ -40,7 +40,7 @@ from bench.stores import email, fill
 from bench.stub import Fate, Stub, running_stub
 
 QUEUE, DEAD_LETTERS = "feedback", "feedback-dlq"
-WRONG_TOPIC = f"{mail.TOPIC}-of-a-stranger"
+WRONG_TOPIC = f"{mail.TOPIC}-of-somebody-else"
 WRONG_KINDS = 200
 """Different wrong messages; each is sent many times."""
 MOST_SLOWER = 0.10

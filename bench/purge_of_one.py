@@ -47,7 +47,7 @@ Make = Callable[[int], Mapping[str, Any]]
 CASES: dict[str, tuple[bool, Policy, Make]] = {
     "a user that bounces": (True, Policy(), lambda _: _BOUNCE),
     "a user that complained first": (True, Policy(), lambda at: _BOUNCE if at else _COMPLAINT),
-    "a stranger that complained": (False, Policy(), lambda at: _BOUNCE if at % 7 else _COMPLAINT),
+    "no user, that complained": (False, Policy(), lambda at: _BOUNCE if at % 7 else _COMPLAINT),
     "bounces, refusals, complaints": (
         False, Policy(), lambda at: (_BOUNCE, _REFUSAL, _REFUSAL, _COMPLAINT)[at % 4]
     ),

@@ -44,7 +44,7 @@ SOON = (
     "import worker.timing.retries; worker.timing.retries.back_off = lambda attempt: attempt * 0.1"
 )
 IMPATIENT = "import worker.aws.clients as c; c.READ_SECONDS = 0.5"
-UNREACHABLE = "away"
+UNREACHABLE = "unreachable"
 NAMELESS = f"""
 import os, socket
 known = socket.getaddrinfo

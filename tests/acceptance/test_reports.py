@@ -1,6 +1,6 @@
 """What users of SES and of other programs have reported, through the daemon and the commands.
 
-`tests/reports` has a file for each report. Beside each stand others of its kind: what is mended is
+`tests/reports` has a file for each report. Beside each stand others of its kind: what is fixed is
 the kind.
 """
 

@@ -423,7 +423,7 @@ def test_dead_letters_that_an_answer_does_not_confirm_are_not_taken_for_sent(ask
 
 @pytest.mark.parametrize("together", [False, True])
 def test_our_client_sends_dead_letters_itself_and_as_boto3_does(monkeypatch, message, together):
-    """A stranger can make as many of them as there are messages, and boto3 costs ten times more."""
+    """Anybody who may write to the queue can make any number of them; boto3 costs ten times more."""
     sent = []
     for lean in (True, False):
         with Scripted(answer({"MessageId": "m", "Successful": []})) as server:

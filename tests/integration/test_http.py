@@ -1,4 +1,4 @@
-"""The HTTP server: it answers, whatever strangers do, and lets go of its address."""
+"""The HTTP server: it answers, whatever untrusted clients do, and lets go of its address."""
 
 import socket
 import threading

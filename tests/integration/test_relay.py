@@ -301,7 +301,7 @@ def test_a_short_outage_of_the_store_repeats_nothing(store, message, monkeypatch
     def flaky(self, *arguments):
         settled.append(1)
         if len(settled) < 3:
-            raise Unavailable("away")
+            raise Unavailable("unreachable")
         return real(self, *arguments)
 
     monkeypatch.setattr(Outbox, "delivered", flaky)
@@ -710,7 +710,7 @@ def test_an_idle_lane_wakes_at_once_after_an_outage_of_the_store(idle, store, me
     def has_unfinished(lane):
         looks.append(lane)
         if len(looks) == 1:
-            raise Unavailable("away")
+            raise Unavailable("unreachable")
         monkeypatch.setattr("worker.relay.lane.LONGEST_LOOK_SECONDS", 3_600)
         return store.has_unfinished(lane)
 

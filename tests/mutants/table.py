@@ -227,7 +227,7 @@ MUTANTS = [
         new="STORE",
     ),
     Mutant(
-        invariant="Strangers who name certificates neither stop receiving nor have many fetched",
+        invariant="Senders who invent names of certificates neither stop receiving nor have many fetched",
         test=(
             "unit/test_signatures.py::TestWithoutACertificate::"
             "test_what_anybody_can_name_does_not_pause_receiving"
@@ -238,7 +238,7 @@ MUTANTS = [
         new="return True",
     ),
     Mutant(
-        invariant="Strangers who name certificates neither stop receiving nor have many fetched",
+        invariant="Senders who invent names of certificates neither stop receiving nor have many fetched",
         test=(
             "integration/test_certificates.py::TestKeeping::"
             "test_names_that_sns_does_not_have_cost_a_few_fetches_a_minute"
@@ -249,7 +249,7 @@ MUTANTS = [
         new="if False:",
     ),
     Mutant(
-        invariant="Strangers who name certificates neither stop receiving nor have many fetched",
+        invariant="Senders who invent names of certificates neither stop receiving nor have many fetched",
         test=(
             "integration/test_certificates.py::TestKeeping::"
             "test_a_host_that_failed_rests_and_its_messages_do_not_wait"
@@ -599,7 +599,7 @@ MUTANTS = [
     ),
     Mutant(
         invariant="No command prints a control character, or one that turns the direction",
-        test=("acceptance/test_strangers_texts.py::test_no_command_prints_what_has_an_effect"),
+        test=("acceptance/test_untrusted_texts.py::test_no_command_prints_what_has_an_effect"),
         file="worker/cli/screen.py",
         function="_sanitized",
         old="return text if text.isprintable() else",

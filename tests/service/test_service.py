@@ -290,7 +290,7 @@ class TestReaders:
             f"systemctl kill --signal=KILL {worker.unit}; systemctl stop {worker.unit}"
         )
         assert worker.count("events") == 1
-        assert worker.rows("SELECT 1 FROM events", account="stranger") is None
+        assert worker.rows("SELECT 1 FROM events", account="outsider") is None
         assert worker.rows("DELETE FROM events") is None
 
     def test_files_removed_by_the_last_writer_are_made_again_by_the_worker(self, service):

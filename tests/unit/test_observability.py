@@ -209,7 +209,7 @@ class TestMeasuring:
 
         def measure():
             if not next(results):
-                raise Unavailable("away")
+                raise Unavailable("unreachable")
 
         kept = Measuring()
         with capture_logs() as lines:

@@ -55,7 +55,7 @@ class List:
         self._of(tenant)[address] = entry
         return entry
 
-    def refuse(self, call, code, text="said AWS", status=400):
+    def refuse(self, call, code, text="AWS's message", status=400):
         operation = {"look_up": "Get", "delete": "Delete"}[call] + "SuppressedDestination"
         self.answers[call] = AwsRefused(code, text, status, operation)
 
@@ -562,7 +562,7 @@ class TestRestoring:
     listed=st.booleans(),
     attempts=st.integers(1, 9),
     answer=st.sampled_from([
-        None, Unavailable("away"), AwsRefused("BadRequestException", "no", 400),
+        None, Unavailable("unreachable"), AwsRefused("BadRequestException", "no", 400),
         AwsRefused("AccessDenied", "no", 403), AwsRefused("404", "<html>", 404), Misconfigured("x"),
     ]),
     call=st.sampled_from(["look_up", "delete"]),

@@ -197,7 +197,7 @@ def test_where_a_dead_letter_could_not_be_sent_the_others_are_tried_once(
     def send(received, why):
         sent.append(received.message_id)
         if len(sent) < 8:
-            raise Unavailable("away")
+            raise Unavailable("unreachable")
 
     queue.send_dead_letter = send
     make().settle([Handled(message("nonsense"), WHY) for _ in range(4)])
@@ -405,7 +405,7 @@ class TestSentTogether:
 
         def send(received, why):
             sent.append(received.message_id)
-            raise Unavailable("away")
+            raise Unavailable("unreachable")
 
         queue.send_dead_letter = send
         make().settle([Handled(message("nonsense"), WHY) for _ in range(6)])

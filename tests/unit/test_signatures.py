@@ -486,7 +486,7 @@ class TestAFloodOfInventedCertificates:
             signed(BOUNCE, SigningCertURL=URL.replace("0123456789abcdef" * 2, f"{number:032x}"))
             for number in range(200)
         ]
-        flood = [replace(received(body), sender="AIDASTRANGER") for body in forged]
+        flood = [replace(received(body), sender="AIDAOTHER") for body in forged]
         batch = [*flood, replace(received(good), sender="AIDAIT2UOQQY3AUEKVGXU")]
         handled = by.process(batch, REQUIRE, process)
         refused = [result.disposition for result in handled[:-1]]
@@ -499,6 +499,6 @@ class TestAFloodOfInventedCertificates:
             signed(BOUNCE, SigningCertURL=URL.replace("0123456789abcdef" * 2, f"{number:032x}"))
             for number in (*range(6), int("ab" * 16, 16))
         ]
-        batch = [replace(received(body), sender="AIDASTRANGER") for body in bodies]
+        batch = [replace(received(body), sender="AIDAOTHER") for body in bodies]
         handled = by.process(batch, REQUIRE, process)
         assert [type(result.disposition) for result in handled[-2:]] == [Release, Release]

@@ -439,7 +439,7 @@ class TestCommands:
 
     def test_in_the_small_print_alone(self):
         blocks = [
-            section("`ses-worker why x` of a stranger"),
+            section("`ses-worker why x` in an untrusted text"),
             context("#1", "`ses-worker why jane@example.com`", "ses-worker"),
         ]
         post = as_called(Post("t", blocks), self.HOW)

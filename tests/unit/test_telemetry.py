@@ -288,7 +288,7 @@ class TestProblems:
     def test_an_outage_of_the_store_is_logged_once_by_the_waiter_and_not_for_each_message(
         self, metrics, message
     ):
-        assert self.reported(metrics, message, Unavailable("away")) == []
+        assert self.reported(metrics, message, Unavailable("unreachable")) == []
 
     def test_without_errors_nothing_is_logged(self, metrics, message):
         assert self.reported(metrics, message, None) == []

@@ -98,7 +98,7 @@ def reinstate(
 
     \b
     Example:
-      ses-worker users reinstate jane@example.com --reason "her provider mended its server"
+      ses-worker users reinstate jane@example.com --reason "her provider fixed its server"
       ses-worker users reinstate - --reason "outage of example.com" < addresses.txt
       ses-worker users reinstate jane@example.com --reason "she wrote to us" \\
         --also-suppression-list

@@ -138,7 +138,7 @@ def required(
     """Return the ids of the old events of an address that must stay.
 
     `events`: all on record of the address, in the order of ids. Without the others the answer for
-    the address is what it was: as for a stranger, and as for the user that it may become.
+    the address is what it was, both while it is no user and once it has become one.
     """
     expected = _answers(events, policy, now)
     rest = [event for event in events if event.id not in old]
@@ -157,9 +157,9 @@ def _may_bar(event: Recorded) -> bool:
 
 
 class _Answers:
-    """Whether mail may go to a stranger, and to the user that the stranger would be.
+    """Whether mail may go to an address that is no user, and to the user that it may become.
 
-    The view `do_not_mail` does not know that a stranger was reinstated.
+    The view `do_not_mail` does not know that an address that is no user was reinstated.
     """
 
     def __init__(self, policy: Policy) -> None:

@@ -1,7 +1,7 @@
 """Keeps the keys of SNS's certificates: fetched once for all threads, and again in time.
 
 Only what was fetched and checked is kept. A fetch that failed says nothing about the next: after it
-the host rests for 1 to 60 s, because each fetch keeps messages waiting. A stranger can invent names
+the host rests for 1 to 60 s, because each fetch keeps messages waiting. Any sender can invent names
 of certificates, and many hosts are AWS's but cannot be reached from here: so the fetches of unknown
 names in a minute, the time that they take and the keys kept are bounded.
 

@@ -20,7 +20,7 @@ from worker.timing.retries import release_delay
 Process = Callable[[Sequence[Received]], list[Handled]]
 
 IsRegion = Callable[[str], bool]
-"""Whether AWS has SNS in a region. Strangers can invent names, whose hosts would never answer."""
+"""Whether AWS has SNS in a region. Any sender can invent names, whose hosts would never answer."""
 
 
 class Verifier:

@@ -47,7 +47,7 @@ class Forgetting(Struct, frozen=True, kw_only=True):
     """Normalised addresses."""
     privacy_key: PrivacyKey
     policy: Policy
-    """What makes the record of a stranger of the events on record."""
+    """Makes, from the events on record, the record of an address that is no user."""
     also_unblock: bool = False
     """Drop the block, if there is one."""
 
