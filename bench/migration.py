@@ -4,7 +4,7 @@
 
 `../old` is a checkout of the version before. Its daemon works on a queue of the stub, a thousand
 messages a second; then this version's `ses-worker db upgrade` runs beside it; then this version's
-daemon takes over. What a message waited for is said by the stub.
+daemon takes over. The stub reports how long messages waited.
 """
 
 import os

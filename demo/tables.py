@@ -38,7 +38,7 @@ _COUNTS = ("hard_bounce", "soft_bounce", "complaint")
 
 
 def show_sample(console: Console, result: Result) -> None:
-    """Show the result in short, and what the worker's own commands say of it."""
+    """Show the result in short, and what the worker's own commands print about it."""
     rows = {row["reason"]: row for row in result.database.events}
     put(console, _title(1, "Eight decisions"))
     for rule in _SAMPLE:

@@ -121,7 +121,7 @@ def _message(message: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _reason(ours: Outcome, theirs: Outcome, data: bytes) -> str:
-    """Say why they differ; raise if nothing explains it."""
+    """Return why they differ; raise if nothing explains it."""
     (kind, found), (their_kind, taken) = ours, theirs
     if kind in {"damaged", "broken"}:
         if their_kind in {"damaged", "broken", "raised"}:

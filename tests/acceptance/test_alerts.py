@@ -320,7 +320,7 @@ def test_rates_near_the_lines_of_aws(scraper, emulator, queue):
 
     assert output(1_000, 39, 0) == set()
     assert output(1_000, 41, 0) == {"SesBounceRateNearReview"}
-    assert output(999, 99, 9) == set(), "too few to tell"
+    assert output(999, 99, 9) == set(), "too few to judge"
     assert output(1_000, 81, 0) == {"SesBounceRateNearReview", "SesBounceRateNearPause"}
     assert output(1_000, 0, 4) == set()
     assert output(1_000, 0, 5) == {"SesComplaintRateNearPause"}

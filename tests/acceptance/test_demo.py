@@ -380,7 +380,7 @@ def test_on_a_terminal_the_log_moves_in_a_frame(tmp_path):
     try:
         while piece := os.read(ours, 65_536):
             shown += piece
-    except OSError:  # Linux's way to say that the other end is closed
+    except OSError:  # as Linux reports that the other end is closed
         pass
     finally:
         os.close(ours)

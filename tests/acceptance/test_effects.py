@@ -542,7 +542,7 @@ class TestKills:
         assert set(texts(slack)) == {f"BOUNCE: user{n}@example.com" for n in range(3)}
         assert len(slack.posts) == (4 if step == "posted" else 3)
         numbers = {re.search(r"outbox #\d+", shown(post))[0] for post in slack.posts}
-        assert len(numbers) == 3, "one that is told again has the same"
+        assert len(numbers) == 3, "a notice that is posted again has the same"
 
     @pytest.mark.parametrize("step", REMOVAL_STEPS)
     def test_a_kill_during_a_removal_is_reported_truthfully_afterwards(

@@ -99,7 +99,7 @@ def test_what_the_worker_asks_for_is_what_iam_run_allows(
 
 
 def _hear_that_sending_stopped(run, environment, message):
-    """SES's own API is asked before people are told."""
+    """SES's own API is asked before people are notified."""
     names = {
         "scope": Scope.CONFIGURATION_SET,
         "tenant": "",

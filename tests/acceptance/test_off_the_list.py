@@ -101,7 +101,7 @@ class TestDecidedByAPerson:
         ]
         assert removals[0]["payload"]["why"] == REASON[1]
         shown = " ".join(run("why", JANE).out.split())
-        assert "mary lifted pause and block, and asked to take the address off SES's" in shown
+        assert "mary lifted pause and block, and requested to take the address off SES's" in shown
         assert "suppression restore jane@example.com" in shown
         run("drain")
         (post,) = (post for post in slack.posts if post["text"].startswith("DELETE"))

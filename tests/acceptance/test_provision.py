@@ -19,7 +19,7 @@ READ_CALLS = ("Get", "List", "Describe")
 
 @pytest.fixture
 def account(proxy, environment):
-    """An account with a verified domain and a configuration set, and nothing that is told."""
+    """An account with a verified domain and a configuration set, and nothing that is published."""
     proxy.publishing.identities["example.com"] = {}
     proxy.publishing.configuration_sets["main"] = {}
     return proxy

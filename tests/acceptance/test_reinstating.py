@@ -141,4 +141,4 @@ def test_an_empty_reason_is_refused(run):
     for reason in ("", "  "):
         done = run("users", "reinstate", "jane@example.com", "--reason", reason)
         assert done.status == 2
-        assert "is empty: say why, since the history keeps it" in done.err
+        assert "is empty: give the reason, which the history keeps" in done.err

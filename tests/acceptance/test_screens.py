@@ -21,7 +21,7 @@ EMOJI = "\U0001f600\U0001f468\u200d\U0001f469@example.org"
 MAIL = "010001936a1b2c3d-9f8e7d6c-5b4a-3928-1706-f5e4d3c2b1a0-000000"
 ANSWER = (
     "smtp; 550-5.1.1 [red]the[/red] mailbox \u6771\u4eac\u306e\u90f5\u4fbf\u53d7\u3051 "
-    "is unavailable \U0001f4ea \u001b[31mcompletely\u202e and forever, said "
+    "is unavailable \U0001f4ea \u001b[31mcompletely\u202e and forever, wrote "
     "mx-01.of-a-rather-long-domain.example.com"
 )
 

@@ -99,7 +99,7 @@ journal = Journal({address!r})
 
 
 class TestALogThatCannotBeWritten:
-    """A full disk, or a reader that is gone: the work goes on, and it is told."""
+    """A full disk, or a reader that is gone: the work goes on, and it is reported."""
 
     @pytest.fixture
     def started(self, environment, tmp_path, emulator, queue):

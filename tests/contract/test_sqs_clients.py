@@ -358,7 +358,7 @@ DAMAGED = {
     ),
     "another coding": answer(HELLO, headers=["Content-Encoding: br"]),
     "compressed": answer(gzip.compress(HELLO), headers=["Content-Encoding: gzip"]),
-    "compressed, and not said": answer(gzip.compress(HELLO)),
+    "compressed, without a header": answer(gzip.compress(HELLO)),
 }
 
 

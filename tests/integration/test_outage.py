@@ -27,7 +27,9 @@ class FakeStore:
     def process(self, batch):
         self.writes += 1
         if self.writes == 1:
-            return [Handled(message, Release(0), error=Unavailable("unreachable")) for message in batch]
+            return [
+                Handled(message, Release(0), error=Unavailable("unreachable")) for message in batch
+            ]
         return [Handled(message, Delete(Outcome.APPLIED)) for message in batch]
 
     def probe(self):

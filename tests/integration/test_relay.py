@@ -1,4 +1,4 @@
-"""The relay and the outbox, with real databases and senders that do as they are told."""
+"""The relay and the outbox, with real databases and senders that do what a test wants."""
 
 import json
 import threading

@@ -198,7 +198,7 @@ def test_what_our_credentials_cannot_answer_is_not_requested(complete, ses, even
     ("fault", "why"),
     [
         (ACCESS_DENIED, "ses:GetTenant is not permitted"),
-        (EXPIRED_TOKEN, "SES refuses to say: ExpiredTokenException"),
+        (EXPIRED_TOKEN, "SES refuses the request: ExpiredTokenException"),
         (TOO_MANY_REQUESTS, "SES could not be asked: AWS: TooManyRequestsException"),
         (Reset(), "SES could not be asked: AWS"),
         (ForeignHtml(200), "SES could not be asked"),
@@ -270,4 +270,4 @@ def test_a_finding_is_superseded_by_a_finding_of_its_own_type(complete, ses):
     solved = finding(**later)
     complete(solved)
     assert complete.again(event).superseded_by is AccountStatus.RESOLVED
-    assert calls(ses) == [], "findings are told as reported"
+    assert calls(ses) == [], "findings are called reported"

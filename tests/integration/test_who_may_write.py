@@ -1,4 +1,4 @@
-"""Who may read a SQLite database, who may stop its writers, and how that is told."""
+"""Who may read a SQLite database, who may stop its writers, and how that is reported."""
 
 import os
 import stat

@@ -35,7 +35,9 @@ class FakeStore:
         self.gate.wait(10)
         self.writers -= 1
         if self.unreachable:
-            return [Handled(message, Release(0), error=Unavailable("unreachable")) for message in batch]
+            return [
+                Handled(message, Release(0), error=Unavailable("unreachable")) for message in batch
+            ]
         self.batches.append([message.message_id for message in batch])
         return [Handled(message, Delete(Outcome.APPLIED)) for message in batch]
 

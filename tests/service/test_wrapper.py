@@ -20,7 +20,7 @@ print(json.dumps({
 
 @pytest.fixture
 def wrapper(machine, service):
-    """Call the wrapper with a program that tells how it was called."""
+    """Call the wrapper with a program that shows how it was called."""
     worker = service("wrapped")
     machine.run(
         "mv /opt/ses-worker/bin/ses-worker /opt/ses-worker/bin/kept; install -d -m 700 /srv/w"

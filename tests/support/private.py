@@ -1,6 +1,6 @@
-"""Every test that starts a command: what it says has no whole address in it.
+"""Every test that starts a command: what it logs has no whole address in it.
 
-Commands, daemons and services hand what they said to `hear`, and what they printed to `hear_output`;
+Commands, daemons and services hand what they logged to `hear`, and what they printed to `hear_output`;
 after the test it is searched, once, for addresses of the domains that tests invent, however they are
 spelled. What an operator has typed as an argument may be repeated to them, and the answers of the
 commands in `ANSWERS` are addresses: those people have asked for.
@@ -45,7 +45,7 @@ _heard = []
 
 
 def hear(text, arguments=(), where=""):
-    """Remember what a command said, to be searched at the end of the test."""
+    """Remember what a command logged, to be searched at the end of the test."""
     if text and "example" in text:
         _heard.append((text, " ".join(map(str, arguments)).lower(), where))
 
@@ -91,7 +91,7 @@ def heard_addresses():
 
 @pytest.fixture(autouse=True)
 def nothing_private_is_printed():
-    """Search what was said, after all other fixtures have ended."""
+    """Search what was logged, after all other fixtures have ended."""
     heard_addresses()
     yield
     addresses = heard_addresses()

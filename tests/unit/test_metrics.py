@@ -207,7 +207,10 @@ def test_a_transaction_is_timed_when_it_is_committed_and_not_when_it_fails():
     metrics = Metrics()
     with Timed(_FakeStore(), metrics).transaction() as transaction:
         assert transaction == "it"
-    with pytest.raises(Unavailable), Timed(_FakeStore(Unavailable("unreachable")), metrics).transaction():
+    with (
+        pytest.raises(Unavailable),
+        Timed(_FakeStore(Unavailable("unreachable")), metrics).transaction(),
+    ):
         pass
     assert metrics.registry.get_sample_value("ses_worker_commit_seconds_count") == 1
     assert Timed(_FakeStore(), metrics).probe() == "probed"

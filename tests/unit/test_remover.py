@@ -570,7 +570,7 @@ class TestRestoring:
 def test_every_removal_has_a_single_report_whatever_the_address_and_the_answers(
     local, reported, listed, attempts, answer, call
 ):
-    """Nothing is raised, and whatever is over is told."""
+    """Nothing is raised, and whatever is over is reported."""
     listing, removal_log = List(), FakeRemovalLog()
     mailed = f"{local}@example.com"
     if listed:

@@ -251,7 +251,7 @@ class TestRemovals:
 
     @pytest.mark.parametrize("outcome", [o for o in RemovalOutcome if o != "removed"])
     def test_what_was_not_removed_has_its_sentence_and_the_answer_of_ses(self, outcome):
-        """Not listed, listed still, refused: each is told, and none is a string of
+        """Not listed, listed still, refused: each is shown, and none is a string of
         blocks."""
         post = drawn(removed(outcome, response="BadRequestException", entry=None))
         assert "Deleted!" not in shown(post)

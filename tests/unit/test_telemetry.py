@@ -32,7 +32,7 @@ def metrics():
 
 @pytest.fixture
 def report(metrics, message):
-    """Decide on a body as if Jane were a user, tell it, return the lines."""
+    """Decide on a body as if Jane were a user, report it, return the lines."""
     structlog.reset_defaults()
 
     def report(body, user=JANE):
@@ -45,7 +45,7 @@ def report(metrics, message):
 
 
 def heard(lines):
-    """What is said at the usual level."""
+    """The lines logged at the usual level."""
     return [line for line in lines if line["log_level"] != "debug"]
 
 

@@ -99,7 +99,7 @@ class SendingStatusApi:
             return f"ses:{refused.operation} is not permitted"
         if refused.code in ABSENT:
             return f"SES has no such {notice.scope.value.replace('_', ' ')}"
-        return sanitized(f"SES refuses to say: {refused.code}")
+        return sanitized(f"SES refuses the request: {refused.code}")
 
 
 def _of_tenant(found: dict[str, Any], notice: AccountNotice) -> Answer:

@@ -62,7 +62,7 @@ OF_OLD_WORKERS = (
     show_default="off",
     help="Drop the block of a person who complained, too.",
 )
-@option("--dry-run", is_flag=True, show_default="off", help="Only say what is on record.")
+@option("--dry-run", is_flag=True, show_default="off", help="Only show what is on record.")
 @option("--yes", is_flag=True, show_default="off", help="Do not ask for confirmation.")
 @json_option
 @with_settings

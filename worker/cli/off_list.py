@@ -88,7 +88,7 @@ class OffList:
             print_message(_left_to_worker(self._end))
 
     def _messages(self, end: "Progress", *, is_single: bool) -> Iterator[str]:
-        """Say what became of an address: of many only where it may still be listed."""
+        """Report what became of an address: of many only where it may still be listed."""
         for number, text in end.results.items():
             outcome, _, detail = text.partition(":")
             if not is_single and outcome in {_REMOVED, _NOT_LISTED}:

@@ -35,7 +35,7 @@ _LONGEST_TENANT = 64
 def _is_sentence(_: click.Context, __: click.Parameter, value: str) -> str:
     text = value.strip()
     if not text:
-        raise click.BadParameter("is empty: say why, since the history keeps it")
+        raise click.BadParameter("is empty: give the reason, which the history keeps")
     if not text.isprintable() or len(text) > LONGEST_REASON:
         raise click.BadParameter(f"must be a line of at most {LONGEST_REASON} characters")
     return text
@@ -65,7 +65,7 @@ def _is_tenant(_: click.Context, __: click.Parameter, value: str | None) -> str 
     show_default="the account's list",
     help="With --also-suppression-list: off the list of this tenant instead.",
 )
-@option("--dry-run", is_flag=True, show_default="off", help="Only say what would be lifted.")
+@option("--dry-run", is_flag=True, show_default="off", help="Only show what would be lifted.")
 @json_option
 @with_settings
 def reinstate(

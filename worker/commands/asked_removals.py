@@ -116,7 +116,7 @@ class Delivering:
     def _deliver_unless_blocked(
         self, effects: Sequence[Effect]
     ) -> tuple[Delivery, Sequence[OutboxEntry]]:
-        """Deliver; of credentials that may not, say so and give the effect back.
+        """Deliver; of credentials that may not, report it and give the effect back.
 
         They are those of the operator: nothing is wrong with the lane of a worker.
         """

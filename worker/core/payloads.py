@@ -12,7 +12,7 @@ from worker.core.model import Action, Kind, UserMatch
 
 
 class EffectKind(StrEnum):
-    """What an effect is; `outbox.kind`. It does not say where it is delivered: that is the lane."""
+    """What an effect is; `outbox.kind`. Where it is delivered is not in it: that is the lane."""
 
     BOUNCE_NOTICE = "bounce_notice"
     COMPLAINT_NOTICE = "complaint_notice"
@@ -81,7 +81,7 @@ class Removal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     subtype: str | None
     occurred_at: datetime
     tenant: str = ""
-    """The tenant's name; empty if the message does not say it."""
+    """The tenant's name; empty if the message does not have it."""
     also: tuple[str, ...] = ()
     """Other spellings on record, of a removal that a person asked for."""
     asked_by: str = ""

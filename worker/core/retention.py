@@ -13,7 +13,7 @@ from worker.core.pausing import later
 from worker.core.policy import REPEATS_WITHIN, Policy, Rule, is_refusal, rule_for
 
 ANNOUNCED_FOR = timedelta(days=7)
-"""So long it is only said how much would go, before it goes."""
+"""So long it is only announced how much would go, before it goes."""
 AT_ONCE = timedelta(days=31)
 """By so much may a limit move since the last purge without an announcement. Beyond that somebody
 has shortened a period, has upgraded, or a clock is wrong."""

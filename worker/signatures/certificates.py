@@ -137,7 +137,7 @@ class Certificates:
         self._awaited: _Asking | None = None
         """The latest certificate that receiving may be pausing for."""
         self._logged_at = -UNKNOWN_SECONDS
-        """When the log was told last that too many unknown names were asked for."""
+        """When it was last logged that too many unknown names were asked for."""
         self._lock = threading.Lock()
         """One fetch at a time: threads that need the same certificate wait for it."""
 

@@ -1,4 +1,4 @@
-"""What SES has said about the account and its tenants: which event is the newest, and is it true.
+"""What SES has reported about the account and its tenants: the newest event, and if it is true.
 
 Of two events of a time the worse one is the newer one: `disabled`, `open`.
 """

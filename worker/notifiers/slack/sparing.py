@@ -33,7 +33,7 @@ def _is_surprising(recipient: NoticeRecipient) -> bool:
 
 
 def sparing(recipient: NoticeRecipient) -> str:
-    """Say, as mrkdwn, what the setting would have done."""
+    """Describe, as mrkdwn, what the setting would have done."""
     fault = next(fault for fault in SPAREABLE if fault == recipient.fault)
     return (
         f'with `policy.spare_faults = ["{fault}"]` this bounce would only be recorded: '
