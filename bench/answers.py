@@ -4,7 +4,7 @@
 
 For each size a database with so many users and so many events of the last 90 days, and figures by
 the hour of as many bounces. The result becomes a section and a plot of bench/RESULTS.md. The
-largest database takes 11 GB of bench/out while it is asked.
+largest database takes 11 GB of bench/out while it is queried.
 """
 
 import json

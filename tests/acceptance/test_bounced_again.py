@@ -80,7 +80,7 @@ def test_an_address_that_was_reinstated_bounces_again(run, emulator, queue, ses,
     assert transcript("may-send", JANE).status == 0
     story = transcript.why()
     assert re.search(r"lifted pause and block, .*: her provider fixed its server", story)
-    assert "asked for by" in story
+    assert "requested by" in story
 
     emulator.send(queue, mail.bounce(GONE, at=before(hours=3)))  # late, about the time before
     received(run, emulator, queue, hard_bounce_count=2)

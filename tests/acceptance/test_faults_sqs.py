@@ -27,7 +27,7 @@ from simulators.sqs import (
 )
 
 REFUSED_403 = replace(REQUEST_THROTTLED, status=403)
-"""As it has been seen in the field."""
+"""As it was met in the field."""
 QUICKLY = 400
 """Times as fast as back-offs are: a second and a half holds ten minutes of them."""
 TEN_MINUTES = 600 / QUICKLY
@@ -79,7 +79,7 @@ class TestTenMinutes:
     def test_of_errors_cost_few_calls_and_then_it_receives_again(
         self, daemon, emulator, queue, fault, calls
     ):
-        """F11 to F13. A refusal may be about our keys: it is asked once more with fresh ones."""
+        """F11 to F13. A refusal may be about our keys: the call is repeated once with fresh ones."""
         rule = emulator.faults.add(fault)
         worker = daemon(program=patched(HURRIED))
         worker.wait_for("queue.unavailable")

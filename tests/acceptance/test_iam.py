@@ -1,6 +1,6 @@
 """The IAM policies allow what the commands ask of AWS, and nothing else.
 
-What is asked is noted at the proxy, on the wire, so whichever client asks is noted alike.
+Requests are noted at the proxy, on the wire, so those of every client are noted alike.
 """
 
 import json

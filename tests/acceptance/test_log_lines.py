@@ -1,4 +1,4 @@
-"""How failures are reported on stderr: in words, and without effect on a terminal."""
+"""How failures are reported on stderr: in words, and sanitized for a terminal."""
 
 import re
 import subprocess

@@ -71,7 +71,7 @@ class TestDecidedByAPerson:
             "1 reinstated (0 blocked, 1 paused), 0 neither paused nor blocked, 0 refused\n"
             "SES's suppression list: 1 taken off, 0 not on it\n"
         )
-        assert re.search(rf"{JANE}: removed \(listed for {reason}, asked for by \S+\)", done.err), (
+        assert re.search(rf"{JANE}: removed \(listed for {reason}, requested by \S+\)", done.err), (
             done.err
         )
         assert "may still refuse" not in done.err
@@ -97,7 +97,7 @@ class TestDecidedByAPerson:
         )  # fmt: skip
         removals = [effect for effect in answer["effects"] if effect["kind"] == "removal"]
         assert [(removal["state"], removal["result"]) for removal in removals] == [
-            ("delivered", "removed: listed for BOUNCE, asked for by mary")
+            ("delivered", "removed: listed for BOUNCE, requested by mary")
         ]
         assert removals[0]["payload"]["why"] == REASON[1]
         shown = " ".join(run("why", JANE).out.split())

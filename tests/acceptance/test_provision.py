@@ -85,7 +85,7 @@ def test_what_is_provisioned_is_healthy_with_the_settings_that_are_written(
     found = run("--config", file, "check", "--json").json["checks"]
     assert [(item["check"], item["status"]) for item in found if item["status"] != "ok"] == [
         ("users", "note"),  # none yet
-        ("feedback", "note"),  # twice, for both ways were asked for
+        ("feedback", "note"),  # twice, for both ways were requested
         ("signatures", "skipped"),  # a simulator stands in for AWS
     ]
     account.requests.clear()

@@ -41,7 +41,7 @@ MOTO_DIFFERS = {
     ),
     "test_visibility_of_a_deleted_message_cannot_be_changed": "it says ReceiptHandleIsInvalid",
     "test_a_stale_receipt_handle_is_acknowledged_and_deletes_nothing": (
-        "it deletes by any handle that the message ever had; so has AWS, when asked in 2021 (moto"
+        "it deletes by any handle that the message ever had; so did AWS, when tried in 2021 (moto"
         " #4655), although its documentation says that the message might not be deleted"
     ),
     "test_a_garbage_handle_is_refused": "it says so with 400",

@@ -238,7 +238,7 @@ def test_a_bundle_that_changes_is_taken_up_without_a_restart(
 
 
 def test_so_is_a_file_replaced_by_another_of_the_same_age_and_size(tmp_path):
-    """As whoever unpacks a reproducible image does."""
+    """As the files of a reproducible image have."""
     old, new = tmp_path / "ca.pem", tmp_path / "new.pem"
     for file in (old, new):
         file.write_bytes(trustme.CA().cert_pem.bytes().ljust(10_000, b"\n"))

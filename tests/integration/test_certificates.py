@@ -230,7 +230,7 @@ class TestChains:
             check(served, authority, fetch=lambda _: evil.der)
 
     def test_no_byte_of_a_certificate_can_end_the_worker(self, authority):
-        # What is between comes by plain HTTP: whoever is on the way may change it.
+        # What is between comes by plain HTTP: anybody on the way may change it.
         between = Authority("Between", 104, authority)
         place = "http://crt.r2m01.amazontrust.com/r2m01.cer"
         whole = between.issue(issuer_at=place)

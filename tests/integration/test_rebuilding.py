@@ -218,7 +218,7 @@ def test_a_policy_that_spares_faults_refuses_users_with_bounces_from_before_faul
 
 
 def test_what_workers_write_meanwhile_is_not_lost(store, message):
-    """A bounce of one user arrives after the reading, and another user is removed."""
+    """After the records were read, one user bounces and another is removed."""
     imported(store, JANE, JOE, "kim@b.c")
     for who in (JANE, JOE, "kim@b.c"):
         taken_in(store, message, Policy(), bounce(who, 9))

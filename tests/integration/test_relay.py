@@ -360,7 +360,7 @@ def test_slots_are_given_a_second_apart_to_all_who_request_them(store):
 
 
 def test_nobody_reads_a_level_while_another_is_about_to_change_it(store):
-    """Or two workers would take the same turn: the limits are kept by all together."""
+    """Or two workers would take the same slot: the limits are kept by all together."""
     account = volumes.RateLimit(name="suppression:test", per_second=1)
     take_slot(store, account)
     waits = []

@@ -199,9 +199,9 @@ def test_what_our_credentials_cannot_answer_is_not_requested(complete, ses, even
     [
         (ACCESS_DENIED, "ses:GetTenant is not permitted"),
         (EXPIRED_TOKEN, "SES refuses the request: ExpiredTokenException"),
-        (TOO_MANY_REQUESTS, "SES could not be asked: AWS: TooManyRequestsException"),
-        (Reset(), "SES could not be asked: AWS"),
-        (ForeignHtml(200), "SES could not be asked"),
+        (TOO_MANY_REQUESTS, "SES's API did not answer: AWS: TooManyRequestsException"),
+        (Reset(), "SES's API did not answer: AWS"),
+        (ForeignHtml(200), "SES's API did not answer"),
         (ForeignHtml(404), "SES "),
     ],
 )
@@ -239,7 +239,7 @@ def test_an_older_status_is_history_whatever_came_first(complete, ses, first):
     assert older.superseded_by is AccountStatus.ENABLED
     assert older.superseded_at == AT + timedelta(minutes=30)
     assert newer.superseded_by is None
-    assert len(calls(ses)) <= 2, "only the newest is asked about"
+    assert len(calls(ses)) <= 2, "only the newest is verified"
 
 
 def test_of_two_statuses_of_a_time_the_worse_counts(complete, ses):

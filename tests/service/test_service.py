@@ -182,7 +182,7 @@ class TestReloading:
         assert done.status, "systemctl says so"
         lines = [line["MESSAGE"] for line in worker.machine.journal(worker.unit)]
         assert [line for line in lines if "policy.soft_bounce_pause_days" in line]
-        assert not [line for line in lines if "settings.refused" in line], "it was not asked"
+        assert not [line for line in lines if "settings.refused" in line], "it was not called"
         send(emulator, worker, "jane@example.com")
         wait_until(lambda: worker.count("events") == 1, pause=0.05)
         assert (worker.show("ActiveState"), worker.show("NRestarts")) == ("active", "0")

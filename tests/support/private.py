@@ -3,7 +3,7 @@
 Commands, daemons and services hand what they logged to `hear`, and what they printed to `hear_output`;
 after the test it is searched, once, for addresses of the domains that tests invent, however they are
 spelled. What an operator has typed as an argument may be repeated to them, and the answers of the
-commands in `ANSWERS` are addresses: those people have asked for.
+commands in `ANSWERS` are addresses: those were requested.
 """
 
 import re
@@ -34,7 +34,7 @@ ANSWERS = {
     "users show": "it shows a person",
     "users forget": "it repeats each address of a list",
     "suppression restore": "it names whom it puts on the list again",
-    "outbox list": "it names whose removal is still owed",
+    "outbox list": "it names whose removal still waits",
     "policy diff": "it names whom another policy would treat differently",
     "policy rebuild": "it names whose records would change",
     "events export": "it writes events into a file, with their recipients",

@@ -1,4 +1,4 @@
-"""The parts of what is observed from outside, each alone."""
+"""The parts of metrics, health and log, each alone."""
 
 import json
 import os

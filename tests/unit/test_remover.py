@@ -1,5 +1,5 @@
-"""Taking an address off the suppression list: every way it can go, with a list and a ledger of
-ours.
+"""Taking an address off the suppression list: every way it can go, with a list and a removal log
+of ours.
 
 What the list is over HTTP is in `integration/test_suppression.py`.
 """
@@ -602,7 +602,7 @@ class TestRequestedByAPerson:
         remover = Remover(listing, removal_log, still_removes=lambda _: False, now=lambda: NOW)
         report = remover.deliver(effect(REQUESTED))
         assert outcome(report) is RemovalOutcome.REMOVED
-        assert report.delivery.result == f"removed: listed for {reason}, asked for by mary"
+        assert report.delivery.result == f"removed: listed for {reason}, requested by mary"
         assert report.notice.asked_by == "mary"
 
     def test_an_entry_that_is_newer_than_the_decision_stays(self, deliver, listing):

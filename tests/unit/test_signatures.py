@@ -219,7 +219,7 @@ BYPASSES = {
     "more after it": f"{HOST}{NAME}/",
     "a line break": f"{HOST}{NAME}\n",
     "a line break within": f"{HOST}/SimpleNotificationService-01234567\n89abcdef.pem",
-    "a blank before": f" {HOST}{NAME}",
+    "a space before": f" {HOST}{NAME}",
     "a NUL": f"{HOST}{NAME}\0.pem",
     "other digits": f"{HOST}/SimpleNotificationService-٠١٢٣٤٥٦٧٨٩.pem",
     "nothing": "",

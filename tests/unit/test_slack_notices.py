@@ -412,7 +412,7 @@ class TestAnything:
     def test_whatever_was_reported_the_message_is_within_every_limit_and_holds_no_markup(
         self, row, masked
     ):
-        """Limits, and markup from outside."""
+        """Limits, and untrusted markup."""
         assert list(faults(notice(row, masked=masked))) == []
         plain = simplified(row, masked=masked)
         assert list(faults(plain)) == []

@@ -1,4 +1,4 @@
-"""Whoever goes by the wall clock is known: it may be wrong, leap and go back."""
+"""Each use of the wall clock is known: it may be wrong, leap and go back."""
 
 import re
 from pathlib import Path
@@ -33,7 +33,7 @@ USES = {
     "cli/events.py": "until when an export goes",
     "cli/user_table.py": "likewise",
     "cli/data_request.py": "when an answer about a person was made, for people",
-    "commands/check/__init__.py": "which days SES is asked about, as a report does",
+    "commands/check/__init__.py": "the days of which it reads SES's figures, as a report does",
     "cli/report.py": "which days a report is about, for people",
     "cli/history_text.py": "likewise",
     "app/in_force.py": "how many pauses would be over, for people",
@@ -43,7 +43,7 @@ USES = {
     "observability/log.py": "lines of the log",
     "observability/metrics.py": "timestamps for Prometheus, and ages that are never below 0",
     "observability/http/collector.py": "timestamps for Prometheus",
-    "observability/http/measuring.py": "likewise; whether a figure is fresh is asked of the monotonic clock",
+    "observability/http/measuring.py": "likewise; whether a figure is fresh is measured by the monotonic clock",
     "observability/health_file.py": "when it was written",
     "observability/http/server.py": "how old a connection is; a leap closes one, or lets it live longer",
 }

@@ -56,7 +56,7 @@ def make_relay(
 ) -> Relay:
     """Make the relay, with a lane for each sender that is configured.
 
-    `on_request`: also with a lane for removals that a person asked for.
+    `on_request`: also with a lane for removals that a person requested.
 
     Raises:
         Misconfigured: AWS's own settings are wrong.

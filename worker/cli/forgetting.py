@@ -46,7 +46,7 @@ OF_THE_VIEW = (
     "applications that ask the view do_not_mail: it does not list the forgotten; ask may-send or "
     "users check"
 )
-"""Where a block or a pause is kept, and not seen."""
+"""Where a block or a pause is kept, and not shown."""
 OF_OLD_WORKERS = (
     "workers that were started before the upgrade to this version, which do not know who was "
     "forgotten, if {workers} are such: restart them"

@@ -88,7 +88,7 @@ def reinstate(
 
     SES refuses mail to an address on its own suppression list. With --also-suppression-list the
     address leaves that list, too, whatever put it there and whatever suppression.remove says: you
-    decide. Each takes SES about four seconds. What cannot be done now is owed, and done by a
+    decide. Each takes SES about four seconds. What cannot be done now waits in the outbox for a
     running worker or the next drain. An address that is neither paused nor blocked is taken off
     all the same.
 
@@ -194,7 +194,7 @@ class _Reinstating:
     @property
     def interrupted(self) -> str:
         """What is done after an interrupt."""
-        removals = f", and {len(self.removals):,} removals are owed" if self.removals else ""
+        removals = f", and {len(self.removals):,} removals wait" if self.removals else ""
         return f"{self.lifted:,} addresses are reinstated{removals}"
 
     def go_through(self) -> None:

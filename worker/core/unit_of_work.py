@@ -73,7 +73,7 @@ class UnitOfWork:
         self.created: dict[str, User] = {}
         self.changed: dict[str, User] = {}
         self.memory = Memory(policy)
-        """Asked only if `policy.needs_past`."""
+        """Read only if `policy.needs_past`."""
         self.deliveries: dict[str, datetime] = {}
         """The last delivery to each user, where `policy.track_deliveries` has it kept."""
         self.facts: dict[Fact, int] = {}

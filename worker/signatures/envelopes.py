@@ -1,6 +1,6 @@
 """Finds the outermost envelopes of a body: those whose signatures count. Pure.
 
-Whoever wrote the outermost wrapping wrote everything inside, so signatures further in prove
+The author of the outermost wrapping wrote everything inside, so signatures further in prove
 nothing. What is an envelope is decided with the functions, and in the order, of
 `worker.core.decode`: a text must not be verified as one thing and applied as another.
 """

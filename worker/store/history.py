@@ -47,7 +47,7 @@ class History(Struct, frozen=True, kw_only=True):
     effects: Sequence[Row]
     removals: Sequence[Row]
     recorded: Sequence[Recorded] = ()
-    """All events on record, for a fold; empty if there are more than were asked for."""
+    """All events on record, for a fold; empty if there are more than were requested."""
     first: FirstRecord | None = None
     """The record with which the user began, if it was imported with one."""
     record: User | None = None

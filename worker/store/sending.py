@@ -1,6 +1,6 @@
 """Whether SES sends, by the newest status of the account and of each tenant.
 
-Asked with the driver alone, every few seconds.
+Read with the driver alone, every few seconds.
 """
 
 from collections.abc import Sequence

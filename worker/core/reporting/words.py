@@ -122,7 +122,7 @@ def _about_sends(report: Report) -> Iterator[str]:
             "only, all other figures about all days."
         )
     if ses and ses.problem:
-        yield f"SES was asked for its metrics, without success: {ses.problem}."
+        yield f"SES's metrics were requested, without success: {ses.problem}."
     elif ses and sends.source in {Source.SEND, Source.DELIVERY}:
         yield f"SES itself counts {sum(ses.by_day.values()):,} mails in these days."
     if report.total.received_again:
