@@ -32,7 +32,7 @@ def demo(whole: bool, as_json: bool) -> None:
     letters, and what `ses-worker why` and `ses-worker check` print. With --all, everything.
 
     It needs no settings, no credentials and no network, and leaves nothing behind. The exit
-    status is 1 if the result is not the expected one.
+    status is 1 if the result is not as expected.
 
     \b
     Example:

@@ -237,7 +237,7 @@ def _slack(result: Result) -> str:
         f"{len(result.posts) - digests} notices, and {folded(result).total()} in a digest; none is "
         f"about {script.IGNORED} (notify.ignore)\nSlack was made to answer slowly, so that more "
         f"than slack.messages_per_minute ({NOTICES_A_MINUTE} here) were waiting; the real Slack "
-        f"gets one a second, here it is up to {POSTS_A_SECOND}"
+        f"gets one post a second, here it is up to {POSTS_A_SECOND}"
     )
 
 

@@ -121,7 +121,7 @@ def test_after_the_move_the_worker_goes_on_where_it_was(
     done = run("db", "copy", "--to", new)
     assert done.status == 0, done.err
     assert "5 events" in done.out
-    assert "Start none with the old one" in done.err
+    assert "Start none with the old database" in done.err
     environment["SES_WORKER_STORE__URL"] = new
     assert do_not_mail(new) == before
     for address, status in (("unknown@example.org", 3), ("over@example.org", 0)):

@@ -334,7 +334,7 @@ def test_an_unexpected_result_is_reported_and_fails(tmp_path, change):
     observed = see(start(tmp_path, sys.executable, "-c", tampered), tmp_path)
     assert observed.status == 1
     assert "✗" in observed.line(TAMPERED[change])
-    assert observed.line("the result is not the expected one")
+    assert observed.line("the result is not as expected")
     assert (observed.files, observed.processes) == ([], [])
 
 

@@ -25,7 +25,7 @@ def shown(post):
 
 
 def assert_a_second_apart(times):
-    """Each was sent a second after the one before; arriving, on a busy machine, is less exact."""
+    """Each was sent a second after the last; arriving, on a busy machine, is less exact."""
     gaps = [after - before for before, after in itertools.pairwise(times)]
     assert min(gaps) > 0.4
     assert sum(gaps) > len(gaps) - 0.4

@@ -179,7 +179,7 @@ def test_a_remark_names_a_queue_that_is_not_that_of_the_settings(run, account, e
         assert "not the queue of the settings" not in run("provision", *options).err
     expected = (
         f"ses-feedback-spare is not the queue of the settings (queue.url is {url}): "
-        "a worker that gets this queue.url no longer reads that one"
+        "a worker that gets this queue.url no longer reads that queue"
     )
     for more in (("--dry-run",), ()):
         done = run("provision", "--queue", "ses-feedback-spare", *more)

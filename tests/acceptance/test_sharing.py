@@ -19,7 +19,7 @@ from worker.store.schema import outbox
 EFFECTS = 1_000
 SECONDS = 110
 SHARE = 350
-"""What the one that is killed delivers before."""
+"""What the killed worker delivers before."""
 
 
 @pytest.fixture

@@ -265,7 +265,7 @@ def fauxqs_server():
 
 
 def node():
-    """The one on PATH if it is new enough, else the one that npm has brought."""
+    """The program on PATH if it is new enough, else the program that npm has brought."""
     own = shutil.which("node")
     if own:
         output = subprocess.run([own, "--version"], capture_output=True, text=True, check=True)

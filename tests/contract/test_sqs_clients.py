@@ -1,5 +1,5 @@
 """Our client of five calls and boto3: one suite, over the emulator, moto's server and a scripted
-one.
+server.
 
 Where boto3 is known to be less careful, `BOTO3_DIFFERS` says how, and the test is skipped for it,
 unless BOTO3_TOO is set in the environment.
@@ -46,7 +46,9 @@ URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 REGION = "eu-west-1"
 BOTH = ["lean", "boto3"]
 
-A_LOST_END = "it takes what has come for an answer, and an answer that is no JSON for an empty one"
+A_LOST_END = (
+    "it takes what has come for an answer, and an answer that is no JSON for an empty answer"
+)
 BOTO3_DIFFERS = {
     "test_a_damaged_answer_passes_and_spoils_its_connection[half a head]": A_LOST_END,
     "test_a_damaged_answer_passes_and_spoils_its_connection[half a body]": A_LOST_END,

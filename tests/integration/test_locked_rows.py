@@ -143,7 +143,7 @@ def test_who_is_locked_is_not_taken_for_unknown(database, bounces, application):
 def test_a_user_whom_an_application_is_creating_holds_up_that_message_alone(
     database, bounces, application
 ):
-    """What it has inserted cannot be seen yet, and ours would be a second one."""
+    """What it has inserted cannot be seen yet, and ours would be a second row."""
     application.execute("INSERT INTO users (email, email_key) VALUES ('n@e.org', 'n@e.org')")
     create = Policy(unknown_recipients=UnknownRecipients.CREATE)
     with at_most(8):

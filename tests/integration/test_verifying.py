@@ -187,7 +187,7 @@ def test_what_ses_may_answer(complete, ses, event, set_up, expected):
     ],
 )
 def test_what_our_credentials_cannot_answer_is_not_requested(complete, ses, event, why):
-    """A tenant of another account may have the name of one of ours."""
+    """A tenant of another account may have the name of a tenant of ours."""
     notice = complete(event)
     assert notice.verification is REPORTED
     assert notice.answer.startswith(why)

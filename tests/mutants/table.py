@@ -288,7 +288,7 @@ MUTANTS = [
         new="if entry",
     ),
     Mutant(
-        invariant="A subscription of another endpoint does not stay confirmed, and one that was there before stays",
+        invariant="A subscription of another endpoint does not stay confirmed, and a subscription that was there before stays",
         test=(
             "acceptance/test_subscription.py::"
             "test_a_subscription_of_another_endpoint_that_was_there_before_is_left"
@@ -299,7 +299,7 @@ MUTANTS = [
         new="if arn in ():",
     ),
     Mutant(
-        invariant="A subscription of another endpoint does not stay confirmed, and one that was there before stays",
+        invariant="A subscription of another endpoint does not stay confirmed, and a subscription that was there before stays",
         test=(
             "acceptance/test_subscription.py::"
             "test_what_turns_out_to_be_another_endpoints_subscription_is_ended_again"
@@ -598,7 +598,7 @@ MUTANTS = [
         new="thinned += [decision] if is_kept else []",
     ),
     Mutant(
-        invariant="No command prints a control character, or one that turns the direction",
+        invariant="No command prints a control character, or a character that turns the direction",
         test=("acceptance/test_untrusted_texts.py::test_no_command_prints_what_has_an_effect"),
         file="worker/cli/screen.py",
         function="_sanitized",

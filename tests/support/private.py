@@ -18,7 +18,7 @@ _DOT = r"(?: \. | [\u3002\uff0e] | [(\[{<]\s*(?:dot|\.)\s*[)\]}>] )"
 _DOMAIN = rf"(?P<domain> (?:[\w-]+ \s? {_DOT} \s?)* example \s? {_DOT} \s? (?:com|org|net) \b )"
 _FLAGS = re.VERBOSE | re.IGNORECASE
 _END = re.compile(rf"{_SIGN} \s{{0,3}} {_DOMAIN}", _FLAGS)
-"""A sign is seldom, so this is found at once where there is one, and the rest is looked at there."""
+"""A sign is seldom, so this is found at once where there is a sign, and the rest is looked at there."""
 _ADDRESS = re.compile(
     rf"(?P<local> [^\W_][\w.+%'-]* | [\w.+%'-]*[^\W_][\"']? ) \s{{0,3}} {_SIGN} \s{{0,3}} {_DOMAIN}",
     _FLAGS,

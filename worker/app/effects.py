@@ -1,4 +1,4 @@
-"""Builds the relay from the settings: a lane for each notice channel, and one for removals."""
+"""Builds the relay from the settings: a lane for each notice channel, and a lane for removals."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime

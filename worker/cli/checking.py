@@ -52,7 +52,7 @@ class _Line(NamedTuple):
 @json_option
 @with_settings
 def check(settings: "Settings", addresses: Sequence[str], file: Path | None, as_json: bool) -> None:
-    """Show for each ADDRESS whether mail may go there now, as may-send does for one.
+    """Show for each ADDRESS whether mail may go there now, as may-send does for a single address.
 
     With - the addresses stand on standard input, one a line, or in the column email of CSV with a
     header. There is an answer for each line that is not empty, in the same order: yes, no, or

@@ -127,7 +127,7 @@ def _keys(addresses: Sequence[str]) -> list[str]:
     """Return the normalised addresses of the command line, or of standard input; all, or none.
 
     Raises:
-        UsageError: one is no address, there is none, or there are too many.
+        UsageError: a text is no address, there is none, or there are too many.
 
     """
     from worker.core.address import parse_address

@@ -94,7 +94,7 @@ def _of_note(note: str) -> str:
     if note == FORGIVEN:
         return "and a later delivery has forgiven it"
     if note == REPEATED:
-        return "in the third pause within 90 days, or a later one"
+        return "in the third pause within 90 days, or a later pause"
     count, _, most = note.partition("_of_")
     return f"number {count} of the {most} that pause" if most else ""
 

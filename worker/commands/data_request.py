@@ -21,7 +21,7 @@ from worker.suppression import SuppressionList, classify_refusal
 from worker.suppression.listing import nameable
 
 MOST_SPELLINGS = 5
-"""Spellings of an address that are looked up at SES: its list knows only the one that it mailed."""
+"""Spellings of an address that are looked up at SES: its list has the spelling that it mailed."""
 MOST_TENANTS = 20
 """Tenants whose lists are read; each request takes a second."""
 

@@ -93,4 +93,4 @@ _STEMS = tuple(sorted({
     for phrase in _SPACED
     if phrase.isascii()
 }))  # fmt: skip
-"""One of them is in each reply in ASCII that has a phrase."""
+"""At least one of these words is in each reply in ASCII that has a phrase."""

@@ -103,7 +103,7 @@ class UnitOfWork:
                 return self._decide_parts(received, content.parts)
 
     def _decide_parts(self, received: Received, parts: Sequence[Single]) -> Handled:
-        """Decide on all parts, so that one that cannot be read does not stop the others.
+        """Decide on all parts, so that a part that cannot be read does not stop the others.
 
         A locked user stops all, before anything of the message is decided.
         """

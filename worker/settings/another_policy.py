@@ -1,4 +1,4 @@
-"""Another policy than the one in force: the settings `policy.*`, with some of them changed."""
+"""Another policy than that in force: the settings `policy.*`, with some of them changed."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches

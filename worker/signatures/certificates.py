@@ -43,7 +43,7 @@ MOST_SECONDS = 12.0
 is under way then: meanwhile no message is written (`worker.consumer.writing`). So much for hosts
 that receiving waits for, and as much for all others."""
 AGAIN_SECONDS = 60.0
-"""So long an answer counts: that a certificate has ended, or that a known one is not served now."""
+"""So long an answer counts: that a certificate has ended, or that SNS does not serve it now."""
 QUIET_SECONDS = 600.0
 """A problem is over when no certificate was missing for so long."""
 PROBLEM = "certificates"
@@ -71,7 +71,7 @@ class Problems(Protocol):
         """Report a problem, or that it goes on."""
 
     def resolve(self, what: str) -> float | None:
-        """Report its end; return how many seconds it lasted, if there was one."""
+        """Report its end; return how many seconds it lasted, if there was a problem."""
 
 
 class NotAwaited(NoCertificate):

@@ -64,7 +64,7 @@ class Envelope(
     """In the records of Lambda the key is spelt like this."""
     notification_type: Raw = Raw()
     event_type: Raw = Raw()
-    """A body with one of these is SES's own message, whatever else is in it."""
+    """A body with one of these keys is SES's own message, whatever else is in it."""
 
     @property
     def url(self) -> str:

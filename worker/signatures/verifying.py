@@ -64,10 +64,10 @@ class Verifier:
         return acceptance.verify is Verify.REQUIRE
 
     def require_held(self, body: str, acceptance: Acceptance) -> bool:
-        """Make sure of all signatures of a body, before one is taken off; return if it has any.
+        """Verify all signatures of a body, before an envelope is taken off; return if it has any.
 
         Raises:
-            Wrong: one does not hold.
+            Wrong: a signature does not hold.
             NotServed, NoCertificate: it cannot be verified now.
 
         """

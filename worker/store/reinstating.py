@@ -32,7 +32,7 @@ from worker.timing.retries import when_raced
 _BARRED = text("SELECT email_key, reason, until FROM do_not_mail WHERE email_key = :key")
 _LIFTED = {"auto_block_spam": False, "paused_until": None, "pause_reason": None}
 _EVENTS_LOOKED_THROUGH = 20
-"""Events of an address that are looked through for its spellings: SES lists the one it mailed."""
+"""Events of an address that are looked through for its spellings: SES lists what it mailed."""
 _MOST_SPELLINGS = 5
 
 
@@ -45,7 +45,7 @@ class Reinstatement(Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     was_user: bool = True
     was_forgotten: bool = False
-    """It is no user, and does not become one: what was kept is lifted."""
+    """It is no user, and does not become a user: what was kept is lifted."""
     removal: int | None = None
     """Outbox id of its removal from SES's suppression list, if requested."""
 

@@ -107,7 +107,7 @@ class Provision:
             return ""
         return (
             f"{self.names.queue} is not the queue of the settings (queue.url is "
-            f"{self._queue_url}): a worker that gets this queue.url no longer reads that one"
+            f"{self._queue_url}): a worker that gets this queue.url no longer reads that queue"
         )
 
     def _of_silence(self) -> str:

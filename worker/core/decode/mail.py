@@ -50,7 +50,7 @@ class _Header(Struct):
 
 
 def mail_of(body: Body) -> Mail:
-    """Return the `mail` object of a message; an empty one if it is missing, or no object."""
+    """Return the `mail` object of a message; an empty `mail` if it is missing, or no object."""
     mail = body.mail
     if isinstance(mail, Raw):
         try:

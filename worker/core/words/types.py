@@ -22,7 +22,7 @@ _BOUNCES: Mapping[str, str] = {
         "SES did not send: the address is on the tenant's suppression list"
     ),
     "permanent/emailvalidationsuppressed": (
-        "SES did not send: its validation takes the address for one that cannot be delivered to"
+        "SES did not send: its validation takes the address to be undeliverable"
     ),
     "permanent/unsubscribedrecipient": (
         "SES did not send: the person had opted out of the mailing list"

@@ -18,7 +18,7 @@ _BY_SETTINGS = "bounce_actions:"
 def spareable(notice: Notice) -> NoticeRecipient | None:
     """Find a recipient about whom people should know the setting, as the default surprises them.
 
-    That is one who is blocked for the word `spam`, or who bounced by a fault of ours.
+    That is a user who is blocked for the word `spam`, or who bounced by a fault of ours.
     """
     return next(filter(_is_surprising, notice.recipients), None)
 
