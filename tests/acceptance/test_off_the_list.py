@@ -131,7 +131,7 @@ class TestDecidedByAPerson:
         done = run(*REINSTATE, "--json")
         assert done.status == 0
         assert done.json["suppression_list"] == {
-            "asked": 1, "removed": 0, "not_listed": 1, "parked": 0, "waiting": 0, "error": "",
+            "requested": 1, "removed": 0, "not_listed": 1, "parked": 0, "waiting": 0, "error": "",
         }  # fmt: skip
 
     def test_an_address_that_is_free_here_leaves_the_list_and_becomes_no_user(
@@ -245,7 +245,7 @@ class TestMany:
         done = run(*arguments, "--json", input=lines)
         assert done.status == 0, done.err
         listed = done.json["suppression_list"]
-        assert (listed["asked"], listed["removed"], listed["not_listed"]) == (8, 5, 3)
+        assert (listed["requested"], listed["removed"], listed["not_listed"]) == (8, 5, 3)
         assert ses.listed == []
 
     def test_an_interrupt_says_what_is_still_to_do(

@@ -39,14 +39,14 @@ class OffList:
     def is_off_the_list(self) -> bool:
         """Whether no address is on the list, so far as SES says."""
         figures = self.figures
-        return bool(figures["asked"] == figures[_REMOVED] + figures[_NOT_LISTED])
+        return bool(figures["requested"] == figures[_REMOVED] + figures[_NOT_LISTED])
 
     @property
     def figures(self) -> dict[str, Any]:
         """The figures, for JSON."""
         outcomes = dict(self._end.outcomes) if self._end else {}
         return {
-            "asked": len(self._removals),
+            "requested": len(self._removals),
             _REMOVED: outcomes.pop(_REMOVED, 0),
             _NOT_LISTED: outcomes.pop(_NOT_LISTED, 0),
             **outcomes,

@@ -25,7 +25,7 @@ _LISTS = (
     "senderbase.org", "talosintelligence.com", "mail-abuse.", "uceprotect.net", "invaluement.com",
     "senderscore.", "dnsbl", "rbl.", "denyip", "delist",
 )  # fmt: skip
-"""Where a reply sends us to be taken off a blocklist; asked where no word of the reply fits."""
+"""Where a reply sends us to be taken off a blocklist; it counts where no word of the reply fits."""
 _OPTED_OUT_OR_REFUSED = frozenset({
     "unsubscribedrecipient", "suppressed", "onaccountsuppressionlist", "ontenantsuppressionlist",
     "emailvalidationsuppressed",
