@@ -110,7 +110,7 @@ def main(*, before: Path, store: str, events: int) -> None:
 
 
 class _Program:
-    """The worker of a checkout, or of this one."""
+    """The worker of a checkout, or of this tree."""
 
     def __init__(self, stub: Stub, tree: Path | None) -> None:
         self._command = [sys.executable, "-P", "-m", "worker"]

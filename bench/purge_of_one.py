@@ -58,7 +58,7 @@ CASES: dict[str, tuple[bool, Policy, Make]] = {
 
 
 def fill(store: Store, events: int, make: Make, *, is_user: bool) -> None:
-    """Events of one address, from 300 days ago until now, and one of somebody else."""
+    """Events of one address, from 300 days ago until now, and an event of somebody else."""
     is_sqlite = store.place.startswith("/")
     match = "found" if is_user else "missing"
     for start in range(0, events + 1, AT_ONCE):

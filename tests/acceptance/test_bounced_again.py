@@ -1,4 +1,4 @@
-"""A story with the real daemon: two soft bounces, a hard one, reinstated, bounced again.
+"""A story with the real daemon: two soft bounces, a hard bounce, reinstated, bounced again.
 
 `pytest -s` prints it as a transcript.
 """

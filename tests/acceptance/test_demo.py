@@ -227,7 +227,7 @@ def test_all_messages_to_slack_are_listed(slack):
     output = " ".join(slack.split())
     assert re.search(r"7 notices, and 3[5-7] in a digest", output), "SQS chooses which comes first"
     assert "none is about probe@example.org (notify.ignore)" in output
-    assert "the real Slack gets one a second" in output
+    assert "the real Slack gets one post a second" in output
 
 
 def test_a_notice_is_shown_in_full(slack):

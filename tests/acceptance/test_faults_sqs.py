@@ -138,7 +138,7 @@ def test_while_only_deletes_are_unavailable_nothing_more_is_received(
     worker.wait_for("queue.unavailable")
     for address in later:
         emulator.send(queue, mail.bounce(address))
-    wait_until(lambda: not emulator.long_polls)  # one that had begun may bring 200
+    wait_until(lambda: not emulator.long_polls)  # a poll that had begun may bring 200
     time.sleep(1)
     held = emulator.counts(queue).in_flight
     time.sleep(1)
@@ -224,7 +224,7 @@ class TestLostAnswers:
     def test_a_receive_whose_answer_is_lost_comes_again_after_its_visibility_timeout(
         self, daemon, emulator, queue, database, either_client, fault
     ):
-        """F15 and F16: a reset, one in the middle of the answer, a socket that is half open."""
+        """F15 and F16: a reset, a reset in the middle of the answer, a socket that is half open."""
         sent = emulator.send(queue, mail.bounce("jane@example.com"))
         emulator.faults.add(fault, on=RECEIVE, times=1)
         worker = daemon(program=patched(HURRIED + IMPATIENT))

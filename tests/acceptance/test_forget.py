@@ -182,7 +182,7 @@ def test_a_removal_that_a_worker_carries_out_is_waited_for(
 
 
 class TestTheOthersLoseNothing:
-    """Of a message that names five people one is forgotten."""
+    """Of five people whom a message names, one is forgotten."""
 
     def test_in_quarantine(self, run, environment, queue, database, either_store):
         body = spelled(*FIVE)

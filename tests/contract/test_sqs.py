@@ -605,7 +605,7 @@ def test_visibility_beyond_12_hours_since_the_receive_is_refused_not_clamped(sqs
 
 
 def test_visibility_of_a_deleted_message_cannot_be_changed(sqs):
-    """Recorded: InvalidParameterValue, although the handle is one of SQS's own."""
+    """Recorded: InvalidParameterValue, although SQS gave the handle."""
     url = sqs.queue()
     sqs.send(url, "body")
     message = sqs.receive_message(url)

@@ -1,4 +1,4 @@
-"""Every command in every document is run here, or is one whose run is this suite's own."""
+"""Every command in every document is run here, or is a command whose run is this suite's own."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""Settings: where they come from, which wins, and what is reported when one is wrong."""
+"""Settings: where they come from, which wins, and what is reported when a setting is wrong."""
 
 import os
 from datetime import timedelta

@@ -193,7 +193,7 @@ def users_of(events: Iterable[Recorded], policy: Policy) -> dict[str, User]:
 
 
 class Person:
-    """What is on record about an address: a user, if it is one, and its events.
+    """What is on record about an address: the user, if there is one, and its events.
 
     Events are added one by one: an address may have more of them than fit into memory.
     """

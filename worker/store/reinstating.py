@@ -195,7 +195,7 @@ def _enqueue_removal(
     name: str,
     now: datetime,
 ) -> int:
-    """Enqueue a removal, or renew one that was requested before and is not done; return its id."""
+    """Enqueue a removal, or renew an earlier removal that is not done; return its id."""
     tenant = lifting.off_list or ""
     removal = Removal(
         reported=email,
