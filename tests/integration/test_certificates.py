@@ -423,7 +423,7 @@ class TestKeeping:
         for number in range(1_000):
             with pytest.raises((NotServed, NoCertificate)):
                 world.certificates.key(ORIGIN, invented(number), sender=f"AROAX:session-{number}")
-        assert len(world.requested) == 5, "a role has one allowance, however many sessions it has"
+        assert len(world.requested) == 5, "all sessions of a role are one sender"
         world.error = None
         assert world.certificates.key(ORIGIN, URL, sender="AIDAIT2UOQQY3AUEKVGXU")
 
