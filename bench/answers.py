@@ -4,7 +4,7 @@
 
 For each size a database with so many users and so many events of the last 90 days, and figures by
 the hour of as many bounces. The result becomes a section and a plot of bench/RESULTS.md. The
-largest database takes 11 GB of bench/out while it is asked.
+largest database takes 11 GB of bench/out while it is queried.
 """
 
 import json
@@ -134,7 +134,7 @@ def _questions(place: Place, size: int) -> dict[str, Callable[[], object]]:
 
     def somebody() -> str:
         number = rng.randrange(size)
-        return f"{'stranger' if number % 10 == 9 else 'user'}{number}@example{number % 977}.com"
+        return f"{'unknown' if number % 10 == 9 else 'user'}{number}@example{number % 977}.com"
 
     def listed(count: int) -> str:
         unknown = (f"unknown{number}@example.com" for number in range(count // 2))

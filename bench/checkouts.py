@@ -26,7 +26,7 @@ SHORT_SHARE = 0.2
 VALGRIND_SECONDS = 900
 """A run under valgrind may take this long."""
 _DRAINED = (0, 4)
-"""Exit statuses of a drain: it reached its number of messages, or it was told to stop."""
+"""Exit statuses of a drain: it reached its number of messages, or was stopped."""
 
 
 class Cost(Struct, frozen=True):

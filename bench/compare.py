@@ -146,7 +146,7 @@ def _compete(
     delays: Sequence[int],
     messages: int | None,
 ) -> tuple[Results, list[str]]:
-    """Let all take turns; one that fails is reported and left out of that round."""
+    """Let all take turns; a worker that fails is reported and left out of that round."""
     results: Results = {delay: {} for delay in delays}
     problems: list[str] = []
     for number in range(rounds):

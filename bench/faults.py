@@ -3,9 +3,9 @@
 `tests/data/replies.toml` was labelled before the table was written. A third of it is held out: the
 replies whose SHA-256 begins with a byte that three divides. `--seen` shows the others.
 
-The other sets were labelled, and measured once, when the table was finished; then it was mended by
-what they showed. docs/faults.md has the figures of the first measurement. They tell more than
-today's, which `--second`, `--third` and `--fourth` show.
+The other sets were labelled, and measured once, when the table was finished; then it was corrected
+by what they showed. docs/faults.md has the figures of the first measurement. They count for
+more than today's, which `--second`, `--third` and `--fourth` show.
 """
 
 import hashlib

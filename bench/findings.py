@@ -99,7 +99,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     cpu: float
     """The database server's included."""
     load: float
-    """What the system said while it was measured."""
+    """What the system reported while it was measured."""
 
     @property
     def shown(self) -> str:

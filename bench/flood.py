@@ -40,7 +40,7 @@ from bench.stores import email, fill
 from bench.stub import Fate, Stub, running_stub
 
 QUEUE, DEAD_LETTERS = "feedback", "feedback-dlq"
-WRONG_TOPIC = f"{mail.TOPIC}-of-a-stranger"
+WRONG_TOPIC = f"{mail.TOPIC}-of-somebody-else"
 WRONG_KINDS = 200
 """Different wrong messages; each is sent many times."""
 MOST_SLOWER = 0.10
@@ -139,7 +139,7 @@ def pairs_of(name: str, pairs: Sequence[tuple[Round, Round]], messages: int, uni
         f"  slower by {statistics.median(slower):.1%} "
         f"({', '.join(f'{share:.1%}' for share in sorted(slower))})"
     )
-    print(f"  CPU: a good message {good:.0f} µs, a wrong one {wrong:.0f} µs")
+    print(f"  CPU: a good message {good:.0f} µs, a wrong message {wrong:.0f} µs")
     if unit != "ms":
         print(f"  by the CPU alone it would be slower by {wrong / (good + wrong):.1%}")
     return statistics.median(slower)

@@ -29,7 +29,7 @@ _RELATIONS: dict[str, Callable[[float, float], bool]] = {
 
 
 class Results(Struct, frozen=True, kw_only=True):
-    """What the parts have left; None where one was not run."""
+    """What the parts have left; None where a part was not run."""
 
     comparison: Comparison | None = None
     growth: Growth | None = None

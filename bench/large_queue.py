@@ -105,7 +105,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing."""
+        """Report nothing."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -115,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
     shelf: ClassVar[Shelf]
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Report nothing."""
 
     def do_GET(self) -> None:
         """Return what became of the messages."""

@@ -4,7 +4,7 @@
 
 `../old` is a checkout of the version before. Its daemon works on a queue of the stub, a thousand
 messages a second; then this version's `ses-worker db upgrade` runs beside it; then this version's
-daemon takes over. What a message waited for is said by the stub.
+daemon takes over. The stub reports how long messages waited.
 """
 
 import os
@@ -110,7 +110,7 @@ def main(*, before: Path, store: str, events: int) -> None:
 
 
 class _Program:
-    """The worker of a checkout, or of this one."""
+    """The worker of a checkout, or of this tree."""
 
     def __init__(self, stub: Stub, tree: Path | None) -> None:
         self._command = [sys.executable, "-P", "-m", "worker"]

@@ -164,7 +164,7 @@ class Account:
             self.deleted[deletion.message_id] += 1
 
     def findings(self, database: Path) -> Iterator[str]:
-        """Say what is wrong."""
+        """Describe what is wrong."""
         if len(self.deleted) != self.sent or set(self.deleted.values()) - {1}:
             yield (
                 f"{len(self.deleted):,} of {self.sent:,} were deleted, "

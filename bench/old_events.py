@@ -22,7 +22,7 @@ _CHANCE = random.Random(17)
 
 
 def progress(verb: str, of: int) -> Callable[[int], None]:
-    """Say now and then on standard error how far the work is, and when it will be done."""
+    """Report now and then on standard error how far the work is, and when it will be done."""
     began = shown = time.monotonic()
 
     def show(done: int) -> None:

@@ -93,6 +93,6 @@ def _remove_leftover(files: Path) -> None:
         while process.exists() and str(files) in (process / "cmdline").read_text():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the server of an earlier run does not stop: {process.name}")
-            os.kill(int(process.name), signal.SIGQUIT)  # at once: its files are thrown away
+            os.kill(int(process.name), signal.SIGQUIT)  # at once: its files are deleted
             time.sleep(0.2)
     shutil.rmtree(files, ignore_errors=True)

@@ -1,9 +1,9 @@
 """What a purge costs the messages, and what kept keys cost.
 
 Fills a database with old events, then works on messages at a steady rate, in one process as the
-daemon does: first without a purge, while a row is written at the rhythm of one (so long a commit
-takes on this machine, whatever is in it), then with one. Then the size of kept keys, and the CPU
-time of a message that has to look for them.
+daemon does: first without a purge, while a row is written at the rhythm of a purge (so long a
+commit takes on this machine, whatever is in it), then with a purge. Then the size of kept keys,
+and the CPU time of a message that has to look for them.
 
     .venv/bin/python -m bench.purge --events 5000000 --rate 2000
     .venv/bin/python -m bench.purge --events 200000 --rate 300 --seconds 30 --store postgresql
@@ -128,7 +128,7 @@ def percentiles(values: Sequence[float]) -> str:
 
 
 def measure(store: Store, arguments: argparse.Namespace) -> None:
-    """Messages without a purge, and with one."""
+    """Messages without a purge, and with a purge."""
     print(f"{'':36} {'p50 ms':>9} {'p99 ms':>9} {'p99.9':>9} {'most ms':>9}")
     alone, row, ended = Load(store, arguments.rate), Noted(), threading.Event()
     thread = threading.Thread(target=write_rows, args=(store, arguments.seconds, ended, row))
@@ -220,7 +220,7 @@ def size(store: Store) -> int:
 
 @contextmanager
 def opened(where: str | None) -> Iterator[Store]:
-    """Open an empty database: a SQLite file, an embedded server's, or the one that is named."""
+    """Open an empty database: a SQLite file, an embedded server's, or the named database."""
     if where == "postgresql":
         OUT.mkdir(exist_ok=True)
         with running_server() as server:

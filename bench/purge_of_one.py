@@ -47,7 +47,7 @@ Make = Callable[[int], Mapping[str, Any]]
 CASES: dict[str, tuple[bool, Policy, Make]] = {
     "a user that bounces": (True, Policy(), lambda _: _BOUNCE),
     "a user that complained first": (True, Policy(), lambda at: _BOUNCE if at else _COMPLAINT),
-    "a stranger that complained": (False, Policy(), lambda at: _BOUNCE if at % 7 else _COMPLAINT),
+    "no user, that complained": (False, Policy(), lambda at: _BOUNCE if at % 7 else _COMPLAINT),
     "bounces, refusals, complaints": (
         False, Policy(), lambda at: (_BOUNCE, _REFUSAL, _REFUSAL, _COMPLAINT)[at % 4]
     ),
@@ -58,7 +58,7 @@ CASES: dict[str, tuple[bool, Policy, Make]] = {
 
 
 def fill(store: Store, events: int, make: Make, *, is_user: bool) -> None:
-    """Events of one address, from 300 days ago until now, and one of somebody else."""
+    """Events of one address, from 300 days ago until now, and an event of somebody else."""
     is_sqlite = store.place.startswith("/")
     match = "found" if is_user else "missing"
     for start in range(0, events + 1, AT_ONCE):

@@ -30,7 +30,7 @@ BY = ("day", "type", "domain", "provider", "configuration-set", "tenant", "fault
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
 @click.option("--events", type=click.IntRange(min=1_000), default=1_000_000, show_default=True)
 def main(rounds: int, events: int) -> None:
-    """Measure each report; exit with 1 if one takes longer than it may."""
+    """Measure each report; exit with 1 if a report takes longer than it may."""
     with tempfile.TemporaryDirectory(prefix="ses-worker-reports-") as folder:
         path = Path(folder, "worker.db")
         spread(path, min(USERS, events), events)

@@ -72,7 +72,7 @@ def main(*, peers: bool, only: str | None, rounds: int | None, quick: bool) -> N
 
 
 def _measure(name: str, arguments: Sequence[str]) -> bool:
-    """Run a part; return whether it ended well."""
+    """Run a part; return whether it succeeded."""
     console.rule(f"{name} {' '.join(arguments)}")
     parts.forget(name)
     process = subprocess.Popen([sys.executable, "-m", f"bench.{name}", *arguments], cwd=ROOT)

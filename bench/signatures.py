@@ -3,7 +3,7 @@
     PYTHONPATH=tests python -m bench.signatures [MESSAGES]
 
 Microseconds of CPU a message, the best of five: of right signatures, of raw messages by `auto`, and
-of those that a stranger may forge.
+of forged signatures.
 """
 
 import logging

@@ -99,7 +99,7 @@ class Subject:
         )
 
     def stop(self) -> None:
-        """Kill it: told to stop, it may deliver notices for minutes."""
+        """Kill it: after a SIGTERM it may deliver notices for minutes."""
         self.process.kill()
         self.process.wait()
         self._log.close()

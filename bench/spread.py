@@ -42,7 +42,7 @@ _EVENTS = f"""
         SELECT 0 WHERE :events > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :events
     ), drawn AS (
         SELECT i, printf('0100%012x', i) AS head,
-               CASE WHEN i % 10 = 9 THEN 'stranger' ELSE 'user' END || (i % :users)
+               CASE WHEN i % 10 = 9 THEN 'unknown' ELSE 'user' END || (i % :users)
                    || '@example' || (i % :users % 977) || '.com' AS email,
                lower(hex(randomblob(16))) AS chance,
                strftime('%Y-%m-%d %H:%M:%S', 'now',
@@ -66,7 +66,7 @@ _POSTGRESQL_USERS = """
 _POSTGRESQL_EVENTS = f"""
 {_INTO_EVENTS}    FROM (
         SELECT i, '0100' || lpad(to_hex(i), 12, '0') || '-' || md5(i::text) || '-000000' AS id,
-               CASE WHEN i %% 10 = 9 THEN 'stranger' ELSE 'user' END || (i %% %(users)s)
+               CASE WHEN i %% 10 = 9 THEN 'unknown' ELSE 'user' END || (i %% %(users)s)
                    || '@example' || (i %% %(users)s %% 977) || '.com' AS email,
                now() - (1 - i::float / %(events)s) * %(seconds)s * interval '1 second' AS at
         FROM generate_series(0, %(events)s - 1) AS i

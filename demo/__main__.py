@@ -29,10 +29,10 @@ def demo(whole: bool, as_json: bool) -> None:
 
     SQS, SES and Slack are simulated on loopback. SES's messages of every kind are published, and
     the daemon processes them while its log is shown. Then: eight of its decisions, the dead
-    letters, and what `ses-worker why` and `ses-worker check` say. With --all, everything.
+    letters, and what `ses-worker why` and `ses-worker check` print. With --all, everything.
 
     It needs no settings, no credentials and no network, and leaves nothing behind. The exit
-    status is 1 if the result is not the expected one.
+    status is 1 if the result is not as expected.
 
     \b
     Example:

@@ -39,7 +39,7 @@ def screen_of(
     ):
         os.close(theirs)
         shown = b""
-        with suppress(OSError):  # Linux's way to say that the other end is closed
+        with suppress(OSError):  # as Linux reports that the other end is closed
             while piece := os.read(ours, 65_536):
                 shown += piece
     os.close(ours)

@@ -98,7 +98,7 @@ def run(stage: Stage) -> Result:
 
 @contextmanager
 def signals_as_exceptions() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the block as Ctrl-C does: what it has opened is cleared away."""
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does: what it has opened is cleaned up."""
 
     def leave(number: int, _: FrameType | None) -> None:
         raise SystemExit(128 + number)

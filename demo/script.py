@@ -134,7 +134,7 @@ A_MONTH = (
         Entry(None, "no_action", "no_recipients", match="no_recipients"),
     ),
     FIRST_ABUSE,
-    # Both are at one provider, which does not say which of the two has complained.
+    # Both are at one provider, which does not report which of the two has complained.
     complaint(
         22, E, "abuse", complains("sol.reyes@example.com"), complains("tam.nguyen@example.com")
     ),

@@ -29,7 +29,7 @@ INTRODUCTION = (
     "Then: what was decided, and why. Nothing is left behind.",
 )
 EXPECTED = "everything came out as expected; no process and no file is left"
-UNEXPECTED = "the result is not the expected one"
+UNEXPECTED = "the result is not as expected"
 NEXT = (
     (".venv/bin/ses-worker provision --dry-run", "what your AWS account needs"),
     (".venv/bin/ses-worker users import users.csv", "users, into ./ses-worker.db"),

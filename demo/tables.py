@@ -38,7 +38,7 @@ _COUNTS = ("hard_bounce", "soft_bounce", "complaint")
 
 
 def show_sample(console: Console, result: Result) -> None:
-    """Show the result in short, and what the worker's own commands say of it."""
+    """Show the result in short, and what the worker's own commands print about it."""
     rows = {row["reason"]: row for row in result.database.events}
     put(console, _title(1, "Eight decisions"))
     for rule in _SAMPLE:
@@ -237,7 +237,7 @@ def _slack(result: Result) -> str:
         f"{len(result.posts) - digests} notices, and {folded(result).total()} in a digest; none is "
         f"about {script.IGNORED} (notify.ignore)\nSlack was made to answer slowly, so that more "
         f"than slack.messages_per_minute ({NOTICES_A_MINUTE} here) were waiting; the real Slack "
-        f"gets one a second, here it is up to {POSTS_A_SECOND}"
+        f"gets one post a second, here it is up to {POSTS_A_SECOND}"
     )
 
 

@@ -5,7 +5,7 @@
     make fuzz ARGS="--only http --keep"
 
 A finding ends its target; its input is left in fuzz/found, and `--again FILE` runs it once more.
-Exit 1 if there was one. `--keep` writes inputs that reach lines which the seeds do not into the corpus.
+Exit 1 if there was a finding. `--keep` writes inputs that reach lines which the seeds do not into the corpus.
 """
 
 import json

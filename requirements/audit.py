@@ -20,7 +20,7 @@ def verdict(report: dict[str, Any]) -> tuple[int, list[str]]:
     bad = [package for package in packages if package.get("vulns")]
     unknown = [package["name"] for package in packages if "skip_reason" in package]
     lines = [
-        f"{package['name']} {package['version']}: {found['id']}, mended in "
+        f"{package['name']} {package['version']}: {found['id']}, fixed in "
         f"{', '.join(found['fix_versions']) or 'no version'}"
         for package in bad
         for found in package["vulns"]

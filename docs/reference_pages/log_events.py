@@ -1,4 +1,4 @@
-"""The reference of log events: each call of a logger in the source, with what it may say."""
+"""The reference of log events: each call of a logger in the source, with its fields."""
 
 import ast
 import tomllib

@@ -1,6 +1,6 @@
 """Our SQS client and boto3, on the same bytes of an answer: each disagreement has its reason.
 
-docs/development/testing.md lists the reasons. One that is not among them is a finding.
+docs/development/testing.md lists the reasons. A disagreement for any other reason is a finding.
 """
 
 import json
@@ -121,7 +121,7 @@ def _message(message: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _reason(ours: Outcome, theirs: Outcome, data: bytes) -> str:
-    """Say why they differ; raise if nothing explains it."""
+    """Return why they differ; raise if nothing explains it."""
     (kind, found), (their_kind, taken) = ours, theirs
     if kind in {"damaged", "broken"}:
         if their_kind in {"damaged", "broken", "raised"}:
@@ -148,7 +148,7 @@ def _reason(ours: Outcome, theirs: Outcome, data: bytes) -> str:
         if len(found) < len(taken) and all(each in taken for each in found):
             return "ours leaves out a malformed message, boto3 takes it"
         if not taken and not _is_json(data[1:]):
-            return "ours reads messages of loose JSON, boto3 takes the answer for an empty one"
+            return "ours reads messages of loose JSON, boto3 takes the answer to be empty"
     shown = text_of(_answer(data))[:2_000]
     raise AssertionError(f"ours: {ours!r}\nboto3: {theirs!r}\nanswer: {shown!r}")
 

@@ -40,7 +40,7 @@ def check(data: bytes) -> None:
     assert isinstance(found, Fault)
     short = reply[:600]
     assert len(without_echoes(short)) <= 2 * len(short) + 2
-    # A word with dots is a host, or by its capitals one of Exchange's.
+    # A word with dots is a host, or by its capitals a word of Exchange's.
     if reply.isascii() and subtype.isascii() and "." not in reply:
         assert fault_of(subtype.upper(), status, reply.upper()) == found, "its case decides"
     says = says_spam(reply, _JANE)

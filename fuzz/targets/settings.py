@@ -1,4 +1,4 @@
-"""Any settings are accepted or refused by a sentence, which tells no secret."""
+"""Any settings are accepted or refused by a sentence, which reveals no secret."""
 
 import os
 import tempfile

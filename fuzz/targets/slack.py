@@ -1,4 +1,4 @@
-"""Whatever was reported, a notice is within Slack's limits and shows strangers' texts as code."""
+"""Whatever was reported, a notice is within Slack's limits and shows untrusted texts as code."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

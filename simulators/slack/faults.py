@@ -16,7 +16,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     """The delay of the answer."""
     resets: bool = False
     accepts: bool = False
-    """The message is accepted all the same; without a body here, the answer is the usual one."""
+    """The message is accepted all the same; without a body here, the answer is as usual."""
 
 
 def rate_limited(retry_after: str | None = None) -> Fault:

@@ -83,7 +83,7 @@ class Delay(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Cut(Fault):
-    """The connection is reset. `Cut()`: before SQS has read the request; a client cannot tell.
+    """The connection is reset. `Cut()`: before SQS has read the request; a client cannot know.
 
     `Cut(done=True)`: before the answer, a ghost receive or a lost delete. `Cut(part=0.5)`: in the
     middle of the answer, so done in any case.

@@ -47,7 +47,7 @@ class Messaging:
         self.long_polls = 0
         """The number of long polls that wait now."""
         self.longest_polls = [inf]
-        """Seconds; after the shortest a long poll ends, whatever was asked."""
+        """Seconds; after the shortest a long poll ends, whatever was requested."""
 
     def send(self, call: Call) -> Answer:
         """SendMessage."""

@@ -277,12 +277,12 @@ def test_bounces_of_people_who_are_no_users(scraper, emulator, queue, run):
             emulator.send(queue, mail.bounce(who))
         wait_until(lambda: not emulator.messages(queue))
 
-    bounced("stranger@example.com", 1)
+    bounced("unknown@example.com", 1)
     run("users", "import", "-", input="email\njane@example.com\n")
     bounced("jane@example.com", 1)
     wait_until(lambda: 'user_match="found"' in scraper.metrics_text())
     scraper.becomes()
-    bounced("stranger@example.com", 25)
+    bounced("unknown@example.com", 25)
     scraper.becomes("SesWorkerUnknownRecipients")
     bounced("jane@example.com", 10)
     scraper.becomes()
@@ -320,7 +320,7 @@ def test_rates_near_the_lines_of_aws(scraper, emulator, queue):
 
     assert output(1_000, 39, 0) == set()
     assert output(1_000, 41, 0) == {"SesBounceRateNearReview"}
-    assert output(999, 99, 9) == set(), "too few to tell"
+    assert output(999, 99, 9) == set(), "too few to judge"
     assert output(1_000, 81, 0) == {"SesBounceRateNearReview", "SesBounceRateNearPause"}
     assert output(1_000, 0, 4) == set()
     assert output(1_000, 0, 5) == {"SesComplaintRateNearPause"}

@@ -1,4 +1,4 @@
-"""A story with the real daemon: two soft bounces, a hard one, reinstated, bounced again.
+"""A story with the real daemon: two soft bounces, a hard bounce, reinstated, bounced again.
 
 `pytest -s` prints it as a transcript.
 """
@@ -73,14 +73,14 @@ def test_an_address_that_was_reinstated_bounces_again(run, emulator, queue, ses,
 
     assert transcript.hard_bounces() == 1
     undone = transcript(
-        "users", "reinstate", JANE, "--reason", "her provider mended its server",
+        "users", "reinstate", JANE, "--reason", "her provider fixed its server",
         "--also-suppression-list",
     )  # fmt: skip
     assert (undone.status, ses.listed) == (0, []), undone.err
     assert transcript("may-send", JANE).status == 0
     story = transcript.why()
-    assert re.search(r"lifted pause and block, .*: her provider mended its server", story)
-    assert "asked for by" in story
+    assert re.search(r"lifted pause and block, .*: her provider fixed its server", story)
+    assert "requested by" in story
 
     emulator.send(queue, mail.bounce(GONE, at=before(hours=3)))  # late, about the time before
     received(run, emulator, queue, hard_bounce_count=2)

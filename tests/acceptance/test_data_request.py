@@ -96,9 +96,9 @@ def test_the_text_can_be_read_and_says_what_is_out_of_reach(everywhere):
 
 @pytest.mark.usefixtures("either_store")
 def test_about_an_address_that_is_no_user_and_about_nobody(run, emulator, queue, ses):
-    emulator.send(queue, mail.complaint("stranger@example.com"))
+    emulator.send(queue, mail.complaint("unknown@example.com"))
     run("drain")
-    done = run("users", "export", "Stranger@Example.com", "--all", "--json")
+    done = run("users", "export", "Unknown@Example.com", "--all", "--json")
     assert (done.status, done.json["user"], len(done.json["events"])) == (0, None, 1), done.err
     assert done.json["found"] is True
     done = run("users", "export", "nobody@example.com", "--all", "--json")

@@ -105,7 +105,7 @@ def test_after_the_move_the_worker_goes_on_where_it_was(
     for body in (
         used,
         mail.complaint("anna@example.com"),
-        mail.complaint("stranger@example.org"),
+        mail.complaint("unknown@example.org"),
         mail.bounce("paused@example.org", at=NOW.isoformat()),
         mail.bounce("over@example.org", at=(NOW - timedelta(days=90)).isoformat()),
     ):
@@ -115,16 +115,16 @@ def test_after_the_move_the_worker_goes_on_where_it_was(
     assert waiting >= 4
     before = do_not_mail(old)
     assert {key for key, *_ in before} == {
-        "anna@example.com", "jane@example.com", "paused@example.org", "stranger@example.org",
+        "anna@example.com", "jane@example.com", "paused@example.org", "unknown@example.org",
     }  # fmt: skip
 
     done = run("db", "copy", "--to", new)
     assert done.status == 0, done.err
     assert "5 events" in done.out
-    assert "Start none with the old one" in done.err
+    assert "Start none with the old database" in done.err
     environment["SES_WORKER_STORE__URL"] = new
     assert do_not_mail(new) == before
-    for address, status in (("stranger@example.org", 3), ("over@example.org", 0)):
+    for address, status in (("unknown@example.org", 3), ("over@example.org", 0)):
         assert run("may-send", address).status == status
 
     slack.recover()

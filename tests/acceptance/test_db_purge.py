@@ -17,7 +17,7 @@ from worker.core.retention import Retention
 from worker.store import open_store
 from worker.store.purging import Purge, moment_of
 
-JANE, NO_USER = "jane@example.com", "stranger@example.com"
+JANE, NO_USER = "jane@example.com", "unknown@example.com"
 PURGES_OFTEN = """
 import worker.service.purger as p
 from datetime import timedelta

@@ -1,5 +1,5 @@
 """A dead-letter queue that is named and not there, or whose dead letters others hold: what is
-said."""
+reported."""
 
 import pytest
 from support.dead import DLQ, client, fill, hold, quarantined

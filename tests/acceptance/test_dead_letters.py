@@ -27,7 +27,7 @@ FIGURES = {
 def test_a_fixed_dead_letter_is_replayed_and_the_other_stays(
     run, emulator, queue, environment, database, either_store
 ):
-    """Jane is not a user when her bounce comes; the other one is never going to be understood."""
+    """Jane is not a user when her bounce comes; the other message is never going to be understood."""
     dead_lettering = {"SES_WORKER_POLICY__UNKNOWN_RECIPIENTS": "dead_letter"}
     emulator.send(queue, mail.enveloped(mail.bounce("jane@example.com")))
     emulator.send(queue, "nonsense from jane@example.com")

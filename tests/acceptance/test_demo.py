@@ -227,7 +227,7 @@ def test_all_messages_to_slack_are_listed(slack):
     output = " ".join(slack.split())
     assert re.search(r"7 notices, and 3[5-7] in a digest", output), "SQS chooses which comes first"
     assert "none is about probe@example.org (notify.ignore)" in output
-    assert "the real Slack gets one a second" in output
+    assert "the real Slack gets one post a second" in output
 
 
 def test_a_notice_is_shown_in_full(slack):
@@ -334,7 +334,7 @@ def test_an_unexpected_result_is_reported_and_fails(tmp_path, change):
     observed = see(start(tmp_path, sys.executable, "-c", tampered), tmp_path)
     assert observed.status == 1
     assert "✗" in observed.line(TAMPERED[change])
-    assert observed.line("the result is not the expected one")
+    assert observed.line("the result is not as expected")
     assert (observed.files, observed.processes) == ([], [])
 
 
@@ -380,7 +380,7 @@ def test_on_a_terminal_the_log_moves_in_a_frame(tmp_path):
     try:
         while piece := os.read(ours, 65_536):
             shown += piece
-    except OSError:  # Linux's way to say that the other end is closed
+    except OSError:  # as Linux reports that the other end is closed
         pass
     finally:
         os.close(ours)

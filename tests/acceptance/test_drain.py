@@ -138,7 +138,7 @@ class TestOutcomes:
         self, run, emulator, queue, database
     ):
         run("users", "import", "-", input="email\njane@example.com\n")
-        body = mail.bounce("jane@example.com", "stranger@example.com")
+        body = mail.bounce("jane@example.com", "unknown@example.com")
         emulator.send(queue, body)
         done = run("drain", "--json", SES_WORKER_POLICY__UNKNOWN_RECIPIENTS="dead_letter")
         assert (done.status, done.json["dead_lettered"], done.json["applied"]) == (3, 1, 0)

@@ -25,7 +25,7 @@ def shown(post):
 
 
 def assert_a_second_apart(times):
-    """Each was sent a second after the one before; arriving, on a busy machine, is less exact."""
+    """Each was sent a second after the last; arriving, on a busy machine, is less exact."""
     gaps = [after - before for before, after in itertools.pairwise(times)]
     assert min(gaps) > 0.4
     assert sum(gaps) > len(gaps) - 0.4
@@ -542,7 +542,7 @@ class TestKills:
         assert set(texts(slack)) == {f"BOUNCE: user{n}@example.com" for n in range(3)}
         assert len(slack.posts) == (4 if step == "posted" else 3)
         numbers = {re.search(r"outbox #\d+", shown(post))[0] for post in slack.posts}
-        assert len(numbers) == 3, "one that is told again has the same"
+        assert len(numbers) == 3, "a notice that is posted again has the same"
 
     @pytest.mark.parametrize("step", REMOVAL_STEPS)
     def test_a_kill_during_a_removal_is_reported_truthfully_afterwards(

@@ -1,4 +1,4 @@
-"""`ses-worker events export`: rows of events, for whoever wants them."""
+"""`ses-worker events export`: rows of events, for other programs."""
 
 import csv
 import io

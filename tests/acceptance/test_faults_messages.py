@@ -27,7 +27,7 @@ def sqs(emulator):
 def test_a_kill_in_the_midst_of_deletes_leaves_some_done_and_some_to_be_found_done(
     failing, run, emulator, queue, database, failed
 ):
-    """F4: after the first of three calls; and where SQS has carried out half of that one."""
+    """F4: after the first of three calls; and where SQS has carried out half of that call."""
     for address in mail.addresses(25):
         emulator.send(queue, mail.bounce(address))
     if failed:

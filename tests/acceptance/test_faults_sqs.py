@@ -27,7 +27,7 @@ from simulators.sqs import (
 )
 
 REFUSED_403 = replace(REQUEST_THROTTLED, status=403)
-"""As it has been seen in the field."""
+"""As it was met in the field."""
 QUICKLY = 400
 """Times as fast as back-offs are: a second and a half holds ten minutes of them."""
 TEN_MINUTES = 600 / QUICKLY
@@ -44,7 +44,7 @@ SOON = (
     "import worker.timing.retries; worker.timing.retries.back_off = lambda attempt: attempt * 0.1"
 )
 IMPATIENT = "import worker.aws.clients as c; c.READ_SECONDS = 0.5"
-UNREACHABLE = "away"
+UNREACHABLE = "unreachable"
 NAMELESS = f"""
 import os, socket
 known = socket.getaddrinfo
@@ -79,7 +79,7 @@ class TestTenMinutes:
     def test_of_errors_cost_few_calls_and_then_it_receives_again(
         self, daemon, emulator, queue, fault, calls
     ):
-        """F11 to F13. A refusal may be about our keys: it is asked once more with fresh ones."""
+        """F11 to F13. A refusal may be about our keys: the call is repeated once with fresh ones."""
         rule = emulator.faults.add(fault)
         worker = daemon(program=patched(HURRIED))
         worker.wait_for("queue.unavailable")
@@ -138,7 +138,7 @@ def test_while_only_deletes_are_unavailable_nothing_more_is_received(
     worker.wait_for("queue.unavailable")
     for address in later:
         emulator.send(queue, mail.bounce(address))
-    wait_until(lambda: not emulator.long_polls)  # one that had begun may bring 200
+    wait_until(lambda: not emulator.long_polls)  # a poll that had begun may bring 200
     time.sleep(1)
     held = emulator.counts(queue).in_flight
     time.sleep(1)
@@ -224,7 +224,7 @@ class TestLostAnswers:
     def test_a_receive_whose_answer_is_lost_comes_again_after_its_visibility_timeout(
         self, daemon, emulator, queue, database, either_client, fault
     ):
-        """F15 and F16: a reset, one in the middle of the answer, a socket that is half open."""
+        """F15 and F16: a reset, a reset in the middle of the answer, a socket that is half open."""
         sent = emulator.send(queue, mail.bounce("jane@example.com"))
         emulator.faults.add(fault, on=RECEIVE, times=1)
         worker = daemon(program=patched(HURRIED + IMPATIENT))

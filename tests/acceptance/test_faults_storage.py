@@ -43,10 +43,10 @@ import sys, worker.consumer.received_batch
 worker.consumer.received_batch.HELD_SECONDS = 0.5
 from worker.store.sqlite.transaction import SqliteTransaction
 save = SqliteTransaction.save
-def told(*arguments):
+def save_and_log(*arguments):
     save(*arguments)
     print("SAVED", file=sys.stderr, flush=True)
-SqliteTransaction.save = told
+SqliteTransaction.save = save_and_log
 """
 SMALL_CACHE = "\nimport worker.store.sqlite.connection as path; path.CACHE_KIB = 200\n"
 LOOKS_ROOMY = "\nimport worker.store.disk_space as space; space.FULL_BYTES = 0\n"

@@ -182,7 +182,7 @@ def test_a_removal_that_a_worker_carries_out_is_waited_for(
 
 
 class TestTheOthersLoseNothing:
-    """Of a message that names five people one is forgotten."""
+    """Of five people whom a message names, one is forgotten."""
 
     def test_in_quarantine(self, run, environment, queue, database, either_store):
         body = spelled(*FIVE)
@@ -562,7 +562,7 @@ def test_on_a_terminal_it_asks_and_without_a_terminal_it_refuses(
 def test_a_signed_message_is_verified_before_its_signature_goes(
     run, environment, emulator, queue, database
 ):
-    """Without its signature a forged message would pass for an unsigned one."""
+    """Without its signature a forged message would pass for an unsigned message."""
     environment["SES_WORKER_SNS__VERIFY"] = "require"
     run("db", "upgrade")
     quarantined(environment, ("wrong_signature", spelled(*FIVE)))
@@ -623,7 +623,7 @@ def test_also_unblock_drops_the_block(run, environment, emulator, queue):
 def test_workers_that_have_the_database_open_are_named_at_the_end(
     run, daemon, environment, emulator, queue, either_store
 ):
-    """One that was started before an upgrade would not know who was forgotten."""
+    """A worker that was started before an upgrade would not know who was forgotten."""
     users(environment, [JANE])
     alone = run("users", "forget", JANE, "--dry-run")
     assert "before the upgrade" not in alone.out

@@ -1,6 +1,6 @@
 """The IAM policies allow what the commands ask of AWS, and nothing else.
 
-What is asked is noted at the proxy, on the wire, so whichever client asks is noted alike.
+Requests are noted at the proxy, on the wire, so those of every client are noted alike.
 """
 
 import json
@@ -99,7 +99,7 @@ def test_what_the_worker_asks_for_is_what_iam_run_allows(
 
 
 def _hear_that_sending_stopped(run, environment, message):
-    """SES's own API is asked before people are told."""
+    """SES's own API is asked before people are notified."""
     names = {
         "scope": Scope.CONFIGURATION_SET,
         "tenant": "",

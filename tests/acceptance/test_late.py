@@ -1,4 +1,4 @@
-"""A loop that hangs is told by its name, whatever it hangs in."""
+"""A loop that hangs is reported by its name, whatever it hangs in."""
 
 import pytest
 from support import mail

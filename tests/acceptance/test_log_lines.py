@@ -1,4 +1,4 @@
-"""How failures are told on stderr: in words, and harmless to a terminal."""
+"""How failures are reported on stderr: in words, and sanitized for a terminal."""
 
 import re
 import subprocess

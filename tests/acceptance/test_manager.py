@@ -1,4 +1,4 @@
-"""What a service manager, and who looks from outside, learn of the real daemon's start and end."""
+"""What a service manager and its clients learn of the real daemon's start and end."""
 
 import json
 import signal

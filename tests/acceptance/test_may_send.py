@@ -30,7 +30,7 @@ def test_a_user_and_somebody_else_who_complained_and_people_who_did_not(
     run("users", "import", "-", input="email\njane@example.com\nanna@example.com\n")
     bodies = (
         mail.complaint("jane@example.com"),
-        mail.complaint("stranger@example.com"),
+        mail.complaint("unknown@example.com"),
         mail.bounce("paused@example.com", at=recent()),
         mail.bounce("over@example.com", at=recent(40)),
     )
@@ -38,7 +38,7 @@ def test_a_user_and_somebody_else_who_complained_and_people_who_did_not(
     expected = {
         "jane@example.com": (3, True, True, "auto_block_spam"),
         "anna@example.com": (0, True, True, None),
-        "stranger@example.com": (3, True, False, "auto_block_spam"),
+        "unknown@example.com": (3, True, False, "auto_block_spam"),
         "paused@example.com": (3, True, False, "hard_bounce"),
         "over@example.com": (0, True, False, None),
         "nobody@example.com": (0, False, False, None),

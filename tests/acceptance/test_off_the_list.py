@@ -71,7 +71,7 @@ class TestDecidedByAPerson:
             "1 reinstated (0 blocked, 1 paused), 0 neither paused nor blocked, 0 refused\n"
             "SES's suppression list: 1 taken off, 0 not on it\n"
         )
-        assert re.search(rf"{JANE}: removed \(listed for {reason}, asked for by \S+\)", done.err), (
+        assert re.search(rf"{JANE}: removed \(listed for {reason}, requested by \S+\)", done.err), (
             done.err
         )
         assert "may still refuse" not in done.err
@@ -97,11 +97,11 @@ class TestDecidedByAPerson:
         )  # fmt: skip
         removals = [effect for effect in answer["effects"] if effect["kind"] == "removal"]
         assert [(removal["state"], removal["result"]) for removal in removals] == [
-            ("delivered", "removed: listed for BOUNCE, asked for by mary")
+            ("delivered", "removed: listed for BOUNCE, requested by mary")
         ]
         assert removals[0]["payload"]["why"] == REASON[1]
         shown = " ".join(run("why", JANE).out.split())
-        assert "mary lifted pause and block, and asked to take the address off SES's" in shown
+        assert "mary lifted pause and block, and requested to take the address off SES's" in shown
         assert "suppression restore jane@example.com" in shown
         run("drain")
         (post,) = (post for post in slack.posts if post["text"].startswith("DELETE"))
@@ -131,7 +131,7 @@ class TestDecidedByAPerson:
         done = run(*REINSTATE, "--json")
         assert done.status == 0
         assert done.json["suppression_list"] == {
-            "asked": 1, "removed": 0, "not_listed": 1, "parked": 0, "waiting": 0, "error": "",
+            "requested": 1, "removed": 0, "not_listed": 1, "parked": 0, "waiting": 0, "error": "",
         }  # fmt: skip
 
     def test_an_address_that_is_free_here_leaves_the_list_and_becomes_no_user(
@@ -245,7 +245,7 @@ class TestMany:
         done = run(*arguments, "--json", input=lines)
         assert done.status == 0, done.err
         listed = done.json["suppression_list"]
-        assert (listed["asked"], listed["removed"], listed["not_listed"]) == (8, 5, 3)
+        assert (listed["requested"], listed["removed"], listed["not_listed"]) == (8, 5, 3)
         assert ses.listed == []
 
     def test_an_interrupt_says_what_is_still_to_do(

@@ -26,13 +26,13 @@ def ago(days):
 
 @pytest.fixture
 def some_mail(run, emulator, queue):
-    """Jane bounced hard ten days ago and softly yesterday, Joe softly two days ago; a stranger."""
+    """Jane bounced hard ten days ago and softly yesterday, Joe softly two days ago; so did no user."""
     run("users", "import", "-", input="email\njane@example.com\njoe@example.com\nkim@example.com\n")
     for body in (
         mail.bounce("jane@example.com", at=ago(10)),
         mail.bounce("jane@example.com", at=ago(0.5), type="Transient"),
         mail.bounce("joe@example.com", at=ago(2), type="Transient"),
-        mail.bounce("stranger@example.com", at=ago(2), type="Transient"),
+        mail.bounce("unknown@example.com", at=ago(2), type="Transient"),
         mail.complaint("kim@example.com", at=ago(40)),
     ):
         emulator.send(queue, body)
@@ -64,7 +64,7 @@ class TestDiff:
         done = run(*longer, "--json")
         assert done.status == 0, done.err
         figures = done.json
-        assert (figures["people"], figures["strangers"], figures["events"]) == (4, 1, 5)
+        assert (figures["people"], figures["no_users"], figures["events"]) == (4, 1, 5)
         changes = ("blocked", "paused", "freed", "longer", "shorter")
         assert [figures[name] for name in changes] == [0, 2, 0, 0, 0]
         assert figures["rules"] == [
@@ -72,7 +72,7 @@ class TestDiff:
         ]
         assert [(item["email_key"], item["user"]) for item in figures["sample"]] == [
             ("joe@example.com", True),
-            ("stranger@example.com", False),
+            ("unknown@example.com", False),
         ]
         assert figures["sample"][0]["reason_after"] == "soft_bounce"
         assert (figures["unknown"], figures["records_differ"]) == ({}, 0)
@@ -106,7 +106,7 @@ class TestDiff:
         longer = ("policy", "diff", "--set", "soft_bounce_pause_days=5", "--limit", "0")
         done = run(*longer, "--csv", "out.csv")
         rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text())))
-        keys = ["'=cmd@example.com", "joe@example.com", "stranger@example.com"]
+        keys = ["'=cmd@example.com", "joe@example.com", "unknown@example.com"]
         assert [row["email_key"] for row in rows] == keys
         assert {row["change"] for row in rows} == {"paused"}
         assert "All are in out.csv." in done.out

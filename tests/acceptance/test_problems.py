@@ -37,7 +37,7 @@ def events(watched):
 
 
 class TestAStoreThatTakesNothing:
-    """A probe that only looked would find them well, and each try would cost every message one
+    """A probe that only looked would succeed, and each try would cost every message one
     receive more, until the redrive policy moves them."""
 
     def send(self, emulator, queue):

@@ -19,7 +19,7 @@ READ_CALLS = ("Get", "List", "Describe")
 
 @pytest.fixture
 def account(proxy, environment):
-    """An account with a verified domain and a configuration set, and nothing that is told."""
+    """An account with a verified domain and a configuration set, and nothing that is published."""
     proxy.publishing.identities["example.com"] = {}
     proxy.publishing.configuration_sets["main"] = {}
     return proxy
@@ -85,7 +85,7 @@ def test_what_is_provisioned_is_healthy_with_the_settings_that_are_written(
     found = run("--config", file, "check", "--json").json["checks"]
     assert [(item["check"], item["status"]) for item in found if item["status"] != "ok"] == [
         ("users", "note"),  # none yet
-        ("feedback", "note"),  # twice, for both ways were asked for
+        ("feedback", "note"),  # twice, for both ways were requested
         ("signatures", "skipped"),  # a simulator stands in for AWS
     ]
     account.requests.clear()
@@ -179,7 +179,7 @@ def test_a_remark_names_a_queue_that_is_not_that_of_the_settings(run, account, e
         assert "not the queue of the settings" not in run("provision", *options).err
     expected = (
         f"ses-feedback-spare is not the queue of the settings (queue.url is {url}): "
-        "a worker that gets this queue.url no longer reads that one"
+        "a worker that gets this queue.url no longer reads that queue"
     )
     for more in (("--dry-run",), ()):
         done = run("provision", "--queue", "ses-feedback-spare", *more)

@@ -6,7 +6,7 @@ import pytest
 from support import mail
 
 NOW = datetime.now(UTC)
-REASON = ("--reason", "her provider mended its server")
+REASON = ("--reason", "her provider fixed its server")
 
 
 def recent(hours):
@@ -63,9 +63,9 @@ def test_a_user_is_reinstated_and_only_a_newer_event_bars_her_again(
 
 
 def test_an_address_that_is_no_user_becomes_a_user_and_is_free(run, emulator, queue, either_store):
-    drained(run, emulator, queue, mail.complaint("stranger@example.com", at=recent(1)))
-    assert run("may-send", "stranger@example.com").status == 3
-    done = run("users", "reinstate", "stranger@example.com", *REASON, "--json")
+    drained(run, emulator, queue, mail.complaint("unknown@example.com", at=recent(1)))
+    assert run("may-send", "unknown@example.com").status == 3
+    done = run("users", "reinstate", "unknown@example.com", *REASON, "--json")
     assert done.json == {
         "reinstated": 1,
         "blocked": 1,
@@ -76,7 +76,7 @@ def test_an_address_that_is_no_user_becomes_a_user_and_is_free(run, emulator, qu
         "dry_run": False,
     }
     assert done.err == ""
-    assert run("may-send", "stranger@example.com").status == 0
+    assert run("may-send", "unknown@example.com").status == 0
 
 
 def test_many_are_reinstated_from_standard_input_and_a_dry_run_lifts_nothing(
@@ -141,4 +141,4 @@ def test_an_empty_reason_is_refused(run):
     for reason in ("", "  "):
         done = run("users", "reinstate", "jane@example.com", "--reason", reason)
         assert done.status == 2
-        assert "is empty: say why, since the history keeps it" in done.err
+        assert "is empty: give the reason, which the history keeps" in done.err

@@ -196,18 +196,18 @@ def test_the_level_of_the_log_and_the_policy_change_at_once(
 
 
 class TestShorterPauses:
-    """None that exists is changed, and the log says so; the view of strangers follows at once."""
+    """No existing user is changed, and the log says so; the view of all others follows at once."""
 
     @pytest.fixture
     def paused(self, daemon, emulator, queue, file, run):
         file(policy="hard_bounce_pause_days = 30")
         run("users", "import", "-", input="email\njane@example.com\nanna@example.com\njoe@b.c\n")
         worker = daemon()
-        for who, days in (("jane@example.com", 20), ("stranger@b.c", 20), ("anna@example.com", 2)):
+        for who, days in (("jane@example.com", 20), ("unknown@b.c", 20), ("anna@example.com", 2)):
             at = (datetime.now(UTC) - timedelta(days=days)).isoformat()
             emulator.send(queue, mail.bounce(who, at=at))
         wait_until(lambda: not emulator.messages(queue))
-        assert run("may-send", "stranger@b.c").status == 3
+        assert run("may-send", "unknown@b.c").status == 3
         return worker
 
     def test_at_a_reload(self, paused, file, database, run):
@@ -224,7 +224,7 @@ class TestShorterPauses:
         assert line["hint"].startswith("no existing pause is changed")
         assert database.rows("SELECT * FROM users ORDER BY id") == before
         assert run("may-send", "jane@example.com").status == 3
-        wait_until(lambda: run("may-send", "stranger@b.c").status == 0)
+        wait_until(lambda: run("may-send", "unknown@b.c").status == 0)
         file(policy="hard_bounce_pause_days = 20")
         reload(paused, times=2)
         assert paused.stop()[0] == 0

@@ -176,7 +176,7 @@ class TestFigures:
         found = run("report", "--by", "domain", "--json").json
         assert found["bounces"]["state"] == "too_few"
         assert found["rows"][0]["bounce_state"] == "too_few"
-        assert "too few mails to say" in run("report").out
+        assert "too few mails to judge" in run("report").out
 
     def test_what_was_drained_is_in_the_report(self, run, emulator, queue, either_store):
         run("users", "import", "-", input="email\njane@example.com\n")

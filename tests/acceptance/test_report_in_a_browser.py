@@ -15,7 +15,7 @@ CHARTS = 10
 
 @pytest.fixture
 def visited():
-    """A server that nobody should ask for anything; what was asked for all the same."""
+    """A server that nobody should call; what was requested all the same."""
     paths = []
 
     class Handler(BaseHTTPRequestHandler):

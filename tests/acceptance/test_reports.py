@@ -1,6 +1,6 @@
 """What users of SES and of other programs have reported, through the daemon and the commands.
 
-`tests/reports` has a file for each report. Beside each stand others of its kind: what is mended is
+`tests/reports` has a file for each report. Beside each stand others of its kind: what is fixed is
 the kind.
 """
 
@@ -76,7 +76,7 @@ def test_each_report_has_its_right_outcome(
     texts = {number: path.read_text(encoding="utf-8") for number, path in FILES.items()}
     for number, text in texts.items():
         sent_to(emulator, queue, [text if ".body." in FILES[number].name else wrap(text)])
-    if ACCOUNT_EVENTS & FILES.keys():  # told at once, after SES was asked
+    if ACCOUNT_EVENTS & FILES.keys():  # posted at once, after SES was asked
         wait_until(lambda: [post for post in slack.posts if "acme" in json.dumps(post)], 30)
     assert worker.stop()[0] == 0
 

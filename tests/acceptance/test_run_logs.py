@@ -22,7 +22,7 @@ def output(process):
 
 
 def read_until(process, event):
-    """Read the log line by line until something is said."""
+    """Read the log line by line until it has an event."""
     assert any(json.loads(line)["event"] == event for line in process.stderr), event
 
 
@@ -47,7 +47,7 @@ def test_a_missing_dead_letter_queue_is_logged_at_the_start(worker, emulator, re
     process = worker(SES_WORKER_QUEUE__URL=emulator.create_queue("alone", **behind))
     assert emulator.wait_for(lambda: emulator.long_polls)
     assert emulator.wait_for(lambda: emulator.journal.requests("GetQueueAttributes"))
-    time.sleep(0.5)  # what was answered has still to be said
+    time.sleep(0.5)  # the answer has still to be logged
     process.send_signal(signal.SIGTERM)
     warnings = [line for line in output(process) if line["event"] == "dead_letter_queue.missing"]
     assert [line["queue"] for line in warnings] == ([] if redrive else ["alone"])

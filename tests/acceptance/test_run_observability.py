@@ -1,4 +1,4 @@
-"""The real daemon as it is observed from outside."""
+"""The real daemon as its log, metrics and health show it."""
 
 import json
 import signal

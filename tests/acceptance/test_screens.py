@@ -21,7 +21,7 @@ EMOJI = "\U0001f600\U0001f468\u200d\U0001f469@example.org"
 MAIL = "010001936a1b2c3d-9f8e7d6c-5b4a-3928-1706-f5e4d3c2b1a0-000000"
 ANSWER = (
     "smtp; 550-5.1.1 [red]the[/red] mailbox \u6771\u4eac\u306e\u90f5\u4fbf\u53d7\u3051 "
-    "is unavailable \U0001f4ea \u001b[31mcompletely\u202e and forever, said "
+    "is unavailable \U0001f4ea \u001b[31mcompletely\u202e and forever, wrote "
     "mx-01.of-a-rather-long-domain.example.com"
 )
 
@@ -53,7 +53,7 @@ def on_record(run, emulator, queue, slack):
     users = f"email,account_id\n{LONG},acct-1\n{CJK},acct-2\njane@example.com,acct-3\n"
     assert run("users", "import", "-", input=users).status == 0
     detail = {"diagnosticCode": ANSWER, "status": "5.1.1", "action": "failed"}
-    for address in (LONG, CJK, "jane@example.com", "stranger@example.net"):
+    for address in (LONG, CJK, "jane@example.com", "unknown@example.net"):
         recipient = mail.recipient(address, **detail)
         emulator.send(queue, mail.bounce(recipient, message_id=MAIL))
         emulator.send(queue, mail.bounce(address, type="Transient", at="2026-11-19T08:00:00.000Z"))
@@ -63,7 +63,7 @@ def on_record(run, emulator, queue, slack):
 
 @pytest.mark.parametrize("width", WIDTHS)
 class TestWidths:
-    @pytest.mark.parametrize("address", [LONG, CJK, "stranger@example.net"])
+    @pytest.mark.parametrize("address", [LONG, CJK, "unknown@example.net"])
     def test_of_a_history(self, terminal, on_record, width, address):
         done = terminal("why", address, columns=width)
         assert_fits(done, width)
@@ -236,7 +236,7 @@ def test_decisions_are_sentences(run, on_record):
     assert "Mail pauses (soft_bounce): SES reports a transient bounce (rule transient)." in out
     assert "The user is blocked (auto_block_spam): the person complained (rule complaint)." in out
     assert "1 hard bounce, 1 soft bounce, 1 complaint" in out
-    explained = " ".join(run("why", "stranger@example.net").out.split())
+    explained = " ".join(run("why", "unknown@example.net").out.split())
     because = "the address is not among the users; may-send goes by its events"
     assert f"Nothing changes (no_action): {because}" in explained
     assert "\u00b7" not in out

@@ -19,7 +19,7 @@ from worker.store.schema import outbox
 EFFECTS = 1_000
 SECONDS = 110
 SHARE = 350
-"""What the one that is killed delivers before."""
+"""What the killed worker delivers before."""
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_two_share_a_thousand_effects_and_a_worker_is_killed_with_a_lease(
     """Both have their share; deliveries are at most the effects and the kill; none is missing."""
     script = Path(__file__).with_name("failing.py")
     environment["SES_WORKER_QUEUE__WAIT_SECONDS"] = "1"
-    environment["SES_WORKER_LOG__LEVEL"] = "warning"  # nobody reads what they say
+    environment["SES_WORKER_LOG__LEVEL"] = "warning"  # nobody reads their log
     doomed = subprocess.Popen(
         [sys.executable, script, f"posted:{SHARE}", "kill", "--", "run"],
         env=environment,

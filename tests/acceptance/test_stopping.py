@@ -99,7 +99,7 @@ journal = Journal({address!r})
 
 
 class TestALogThatCannotBeWritten:
-    """A full disk, or a reader that is gone: the work goes on, and it is told."""
+    """A full disk, or a reader that is gone: the work goes on, and it is reported."""
 
     @pytest.fixture
     def started(self, environment, tmp_path, emulator, queue):
@@ -342,9 +342,9 @@ def test_a_drain_whose_log_nobody_reads_ends_all_the_same(start, emulator, queue
 @pytest.mark.parametrize("command", ["list", "replay"])
 def test_a_look_at_dead_letters_that_hangs_ends_all_the_same(start, emulator, queue, command):
     code = """
-import threading, time, worker.service.shutdown, worker.commands.dlq.session as desk
+import threading, time, worker.service.shutdown, worker.commands.dlq.session
 worker.service.shutdown.LONGEST_COMMAND_SECONDS = 2.0
-def hang(asked, work):
+def hang(signals, work):
     print("hangs", flush=True)
     time.sleep(1_000)
 for name in ("listing", "replaying"):

@@ -161,7 +161,7 @@ def test_what_turns_out_to_be_another_endpoints_subscription_is_ended_again(
 def test_a_subscription_of_another_endpoint_that_was_there_before_is_left(
     run, wiring, proxy, confirmations, topics, foreign
 ):
-    """SNS takes a token again: else who knows an old one could have a good subscription ended."""
+    """SNS takes a token again: else who knows an old token could have a good subscription ended."""
     proxy.confirmed = foreign()
     done = run("subscription", "confirm", "--topic", TOPIC, "-", input=TOKEN)
     assert (done.status, done.out) == (1, "")

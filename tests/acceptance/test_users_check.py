@@ -141,7 +141,7 @@ def test_it_asks_in_bulk(run, four, tmp_path, monkeypatch):
 
     store = open_store(f"sqlite:///{tmp_path / 'worker.db'}")
     if not (tmp_path / "worker.db").exists():
-        return  # PostgreSQL is asked by the same function
+        return  # PostgreSQL is queried by the same function
     statements = []
     answer = store.ask
     monkeypatch.setattr(

@@ -89,7 +89,7 @@ def _ensure_a_worker(stage: Stage) -> None:
 
 
 def _leave(stage: Stage) -> None:
-    """All workers are told to stop while more arrives; they report truly how they ended.
+    """All workers are stopped while more arrives; they report truly how they ended.
 
     I6: a worker that exits releases what it holds, unless it is killed or a thread of it dies.
     """

@@ -111,7 +111,7 @@ class Worker:
         try:
             status = self.process.wait(LONGEST_STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            return [Finding("I9", f"{self.name} was told to stop, and still runs")]
+            return [Finding("I9", f"{self.name} was stopped by a signal, and still runs")]
         found = list(unbounded(self.name, self.footprint)) if self.footprint else []
         if status not in self._good and not self.killed:
             found.append(Finding("I9", f"{self.name} has ended with {status}: {self.log[-600:]}"))
@@ -124,7 +124,7 @@ class Worker:
             return {1}
         killed = {-signal.SIGKILL} if self._failure else set()
         if self._command == "drain" or not self.log:
-            killed.add(-signal.SIGTERM)  # it was told before it listened, or when it was done
+            killed.add(-signal.SIGTERM)  # the signal came before it listened, or when it was done
         return killed | ({0} if self._command == "run" else {0, 1, 3, 4})
 
     def _await_its_end(self) -> None:

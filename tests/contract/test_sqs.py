@@ -41,7 +41,7 @@ MOTO_DIFFERS = {
     ),
     "test_visibility_of_a_deleted_message_cannot_be_changed": "it says ReceiptHandleIsInvalid",
     "test_a_stale_receipt_handle_is_acknowledged_and_deletes_nothing": (
-        "it deletes by any handle that the message ever had; so has AWS, when asked in 2021 (moto"
+        "it deletes by any handle that the message ever had; so did AWS, when tried in 2021 (moto"
         " #4655), although its documentation says that the message might not be deleted"
     ),
     "test_a_garbage_handle_is_refused": "it says so with 400",
@@ -265,7 +265,7 @@ def fauxqs_server():
 
 
 def node():
-    """The one on PATH if it is new enough, else the one that npm has brought."""
+    """The program on PATH if it is new enough, else the program that npm has brought."""
     own = shutil.which("node")
     if own:
         output = subprocess.run([own, "--version"], capture_output=True, text=True, check=True)
@@ -605,7 +605,7 @@ def test_visibility_beyond_12_hours_since_the_receive_is_refused_not_clamped(sqs
 
 
 def test_visibility_of_a_deleted_message_cannot_be_changed(sqs):
-    """Recorded: InvalidParameterValue, although the handle is one of SQS's own."""
+    """Recorded: InvalidParameterValue, although SQS gave the handle."""
     url = sqs.queue()
     sqs.send(url, "body")
     message = sqs.receive_message(url)

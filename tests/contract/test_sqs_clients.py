@@ -1,5 +1,5 @@
 """Our client of five calls and boto3: one suite, over the emulator, moto's server and a scripted
-one.
+server.
 
 Where boto3 is known to be less careful, `BOTO3_DIFFERS` says how, and the test is skipped for it,
 unless BOTO3_TOO is set in the environment.
@@ -46,7 +46,9 @@ URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/feedback"
 REGION = "eu-west-1"
 BOTH = ["lean", "boto3"]
 
-A_LOST_END = "it takes what has come for an answer, and an answer that is no JSON for an empty one"
+A_LOST_END = (
+    "it takes what has come for an answer, and an answer that is no JSON for an empty answer"
+)
 BOTO3_DIFFERS = {
     "test_a_damaged_answer_passes_and_spoils_its_connection[half a head]": A_LOST_END,
     "test_a_damaged_answer_passes_and_spoils_its_connection[half a body]": A_LOST_END,
@@ -358,7 +360,7 @@ DAMAGED = {
     ),
     "another coding": answer(HELLO, headers=["Content-Encoding: br"]),
     "compressed": answer(gzip.compress(HELLO), headers=["Content-Encoding: gzip"]),
-    "compressed, and not said": answer(gzip.compress(HELLO)),
+    "compressed, without a header": answer(gzip.compress(HELLO)),
 }
 
 
@@ -423,7 +425,7 @@ def test_dead_letters_that_an_answer_does_not_confirm_are_not_taken_for_sent(ask
 
 @pytest.mark.parametrize("together", [False, True])
 def test_our_client_sends_dead_letters_itself_and_as_boto3_does(monkeypatch, message, together):
-    """A stranger can make as many of them as there are messages, and boto3 costs ten times more."""
+    """Anybody who may write to the queue can make any number of them; boto3 costs ten times more."""
     sent = []
     for lean in (True, False):
         with Scripted(answer({"MessageId": "m", "Successful": []})) as server:

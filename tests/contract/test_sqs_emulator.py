@@ -1,6 +1,6 @@
-"""What the emulator can do that SQS cannot: go wrong on demand, leap in time, tell all.
+"""What the emulator can do that SQS cannot: go wrong on demand, leap in time, show everything.
 
-That it is SQS otherwise is for `contract/test_sqs.py` to say.
+That it is SQS otherwise is shown by `contract/test_sqs.py`.
 """
 
 import http.client

@@ -67,7 +67,7 @@ def received(queue):
 def assert_it_is_not_trusted(server, queue):
     with pytest.raises(Unavailable, match="SSL"):
         queue.receive(10, 1)
-    assert server.requests == [], "nothing was said to it"
+    assert server.requests == [], "it was sent no request"
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_with_a_bundle_nobody_else_is_trusted(asking, authority, bundle, monkeyp
 
 
 def test_what_botocore_switches_off_is_off(bundle):
-    """Compression, which tells of secrets by their length; tickets, which tell who comes again."""
+    """Compression, which reveals secrets by their length; tickets, which reveal who comes again."""
     off = ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
     assert create_urllib3_context().options & off == off
     assert make_context(bundle).options & off == off
@@ -238,7 +238,7 @@ def test_a_bundle_that_changes_is_taken_up_without_a_restart(
 
 
 def test_so_is_a_file_replaced_by_another_of_the_same_age_and_size(tmp_path):
-    """As whoever unpacks a reproducible image does."""
+    """As the files of a reproducible image have."""
     old, new = tmp_path / "ca.pem", tmp_path / "new.pem"
     for file in (old, new):
         file.write_bytes(trustme.CA().cert_pem.bytes().ljust(10_000, b"\n"))

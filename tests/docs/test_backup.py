@@ -51,7 +51,7 @@ def test_a_backup_is_whole_while_the_worker_writes(
     wait_until(lambda: database.count("events") > 20)
     script = in_place(BACK_UP, tmp_path, folder)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    for _ in range(2):  # a second one takes the place of the first
+    for _ in range(2):  # a second backup takes the place of the first
         subprocess.run(
             ["sh", "-c", script],
             check=True, capture_output=True, env=environment | {"PATH": path},

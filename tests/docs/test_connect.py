@@ -102,13 +102,13 @@ class TestAsking:
 
     def test_a_mailing_leaves_out_who_must_not_be_mailed(self, database):
         database.run("CREATE TABLE recipients (email_key text)")
-        for key in ("jane@example.com", "joe@example.com", "stranger@example.com"):
+        for key in ("jane@example.com", "joe@example.com", "unknown@example.com"):
             database.run(f"INSERT INTO recipients VALUES ('{key}')")
         user(database, "jane@example.com", paused_until="2999-01-01 00:00:00.000000")
         user(database, "joe@example.com")
         assert {key for (key,) in database.rows(MAILING)} == {
             "joe@example.com",
-            "stranger@example.com",
+            "unknown@example.com",
         }
 
     def test_the_function_for_django_asks_as_the_query_does(self, postgresql_url):

@@ -1,4 +1,4 @@
-"""Every command in every document is run here, or is one whose run is this suite's own."""
+"""Every command in every document is run here, or is a command whose run is this suite's own."""
 
 import re
 import shlex
@@ -173,7 +173,7 @@ def test_the_demo_names_commands_as_the_quickstart_does():
 
 @pytest.fixture
 def bounced(run, emulator, queue, slack, ses, environment):
-    """Jane was notified of, and taken off the suppression list; of Joe Slack would not be told."""
+    """Jane was notified of, and taken off the suppression list; Slack refuses the notice about Joe."""
     environment["SES_WORKER_SUPPRESSION__REMOVE"] = '["jane@example.com"]'
     ses.list_address("jane@example.com")
     emulator.send(queue, mail.bounce("jane@example.com"))

@@ -38,7 +38,7 @@ def test_a_column_is_about_a_person_or_it_is_not():
 
 
 def test_a_column_of_a_table_about_people_is_about_them_unless_this_test_knows_better():
-    """Whoever adds a column has to say here, too, that no person is in it."""
+    """A new column has to be listed here, too, if no person is in it."""
     assert {row[0].strip("`"): columns(row[2]) for row in ROWS if columns(row[1])} == NOBODY_IN_IT
 
 

@@ -106,7 +106,7 @@ class TestMoving:
         """The page's commands, with what stands for the service and for /etc/credstore."""
         follow(server, OWNED)
         run("users", "import", "-", input="email\njane@example.com\n")
-        for body in (mail.bounce("jane@example.com"), mail.complaint("stranger@example.com")):
+        for body in (mail.bounce("jane@example.com"), mail.complaint("unknown@example.com")):
             emulator.send(queue, body)
         run("drain")
         url = url_of("ses_worker", "ses")
@@ -127,7 +127,7 @@ class TestMoving:
     ):
         moved()
         assert (database.count("users"), database.count("events")) == (1, 2)
-        assert run("may-send", "stranger@example.com").status == 3
+        assert run("may-send", "unknown@example.com").status == 3
         emulator.send(queue, mail.bounce("joe@example.com"))
         assert run("drain", "--json").json["applied"] == 1
         assert run("users", "list", "--json").json["total"] == 1

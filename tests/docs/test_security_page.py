@@ -10,7 +10,7 @@ ROWS = table(text_of("SECURITY.md"), "| who |")
 PEOPLE = {
     "Publisher to the topic", "Receiving mail server", "SQS writer", "Local user",
     "Reader of the logs", "Reader of the database", "Slack member",
-    "Whoever reaches the HTTP port", "Whoever is on the network", "Publisher of a dependency",
+    "Client of the HTTP port", "Attacker on the network", "Publisher of a dependency",
 }  # fmt: skip
 NOT_RUN = {"skip", "skipif", "xfail"}
 

@@ -107,7 +107,7 @@ def test_a_dead_letter_is_replayed_without_verifying(run, emulator, queue, envir
 
 
 def test_a_subscription_is_confirmed(run, wiring, proxy, environment):
-    topic = TOPIC  # the only one that moto knows
+    topic = TOPIC  # the only topic that moto knows
     named = CONFIRM.replace(mail.TOPIC, topic)
     by_id, by_token = (shlex.split(line) for line in named.splitlines())
     assert topic in by_token

@@ -169,7 +169,7 @@ class TestAudit:
         found = [{"id": "CVE-1", "fix_versions": ["2", "3"]}, {"id": "CVE-2", "fix_versions": []}]
         status, lines = verdict({"dependencies": [self.package("a", vulns=found)]})
         assert status == 1
-        assert lines == ["a 1: CVE-1, mended in 2, 3", "a 1: CVE-2, mended in no version"]
+        assert lines == ["a 1: CVE-1, fixed in 2, 3", "a 1: CVE-2, fixed in no version"]
 
     def test_a_service_that_is_not_reached_says_nothing(self):
         done = subprocess.run(

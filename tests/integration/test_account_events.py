@@ -222,7 +222,7 @@ def test_an_account_event_that_is_written_shows_that_the_store_works(store, mess
 
 
 def test_an_outage_gives_all_of_them_back(store, message, bodies):
-    broken = BreaksAt(store, "acme", Unavailable("away"))
+    broken = BreaksAt(store, "acme", Unavailable("unreachable"))
     batch = [message(bodies(account_event())), message(bodies(enabled("acme")))]
     handled = process(batch, broken, NOTIFIED)
     assert all(result.met_an_outage for result in handled)

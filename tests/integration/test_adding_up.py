@@ -356,7 +356,7 @@ class TestTheKeeper:
         ask = store.ask
 
         def unavailable(*_, **__):
-            raise Unavailable("away")
+            raise Unavailable("unreachable")
 
         with capture_logs() as lines:
             monkeypatch.setattr(store, "ask", unavailable)

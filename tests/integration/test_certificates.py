@@ -230,7 +230,7 @@ class TestChains:
             check(served, authority, fetch=lambda _: evil.der)
 
     def test_no_byte_of_a_certificate_can_end_the_worker(self, authority):
-        # What is between comes by plain HTTP: whoever is on the way may change it.
+        # What is between comes by plain HTTP: anybody on the way may change it.
         between = Authority("Between", 104, authority)
         place = "http://crt.r2m01.amazontrust.com/r2m01.cer"
         whole = between.issue(issuer_at=place)
@@ -246,7 +246,7 @@ class TestChains:
                 with pytest.raises((Failed, Wrong)):
                     check(served, authority, fetch={place: other}.__getitem__)
 
-    @pytest.mark.parametrize("error", [NotServed("it answers 403"), Failed("away")])
+    @pytest.mark.parametrize("error", [NotServed("it answers 403"), Failed("unreachable")])
     def test_an_authority_that_does_not_serve_it_says_nothing_about_the_message(
         self, authority, error
     ):
@@ -327,7 +327,7 @@ class TestKeeping:
         assert len(world.requested) == 1
 
     def test_a_failed_fetch_is_not_remembered_as_an_answer(self, world):
-        world.error = Failed("away")
+        world.error = Failed("unreachable")
         with pytest.raises(NoCertificate):
             world.key()
         world.error, world.time = None, world.time + 61
@@ -335,7 +335,7 @@ class TestKeeping:
         assert len(world.requested) == 2
 
     def test_a_host_that_failed_rests_and_its_messages_do_not_wait(self, world):
-        world.error = Failed("away")
+        world.error = Failed("unreachable")
         for _ in range(1_000):
             with pytest.raises(NoCertificate, match=ORIGIN.host):
                 world.key()
@@ -349,7 +349,7 @@ class TestKeeping:
     def test_a_certificate_is_refreshed_and_kept_while_that_fails(self, world):
         first = world.key()
         world.time += REFRESH_SECONDS
-        world.error = Failed("away")
+        world.error = Failed("unreachable")
         assert world.key() is first
         assert world.key() is first
         assert len(world.requested) == 2
@@ -386,7 +386,7 @@ class TestKeeping:
         world.error = None
         assert world.key(URL.replace("0123456789abcdef", "ff" * 8))
 
-    @pytest.mark.parametrize("error", [NotServed("403"), Wrong("ended"), Failed("away")])
+    @pytest.mark.parametrize("error", [NotServed("403"), Wrong("ended"), Failed("unreachable")])
     def test_a_known_certificate_that_is_not_served_any_more_is_requested_now_and_then(
         self, world, error
     ):
@@ -423,7 +423,7 @@ class TestKeeping:
         for number in range(1_000):
             with pytest.raises((NotServed, NoCertificate)):
                 world.certificates.key(ORIGIN, invented(number), sender=f"AROAX:session-{number}")
-        assert len(world.requested) == 5, "a role has one, however many sessions it has"
+        assert len(world.requested) == 5, "all sessions of a role are one sender"
         world.error = None
         assert world.certificates.key(ORIGIN, URL, sender="AIDAIT2UOQQY3AUEKVGXU")
 
@@ -440,7 +440,7 @@ class TestKeeping:
         assert len(world.requested) == 5 * (MOST_SENDERS + 2)
 
     def test_hosts_that_nobody_waits_for_keep_no_time_from_those_that_are_awaited(self, world):
-        """A stranger can name regions of AWS that cannot be reached from here."""
+        """Any sender can name regions of AWS that cannot be reached from here."""
         world.error, world.seconds = Failed("timed out"), 4.0
         for number in range(50):
             far = Origin("aws", f"ap-south-{number}")
@@ -458,7 +458,7 @@ class TestKeeping:
 
 class TestTelling:
     def test_the_problem_begins_with_a_failure_and_ends_with_a_certificate(self, world):
-        world.error = Failed("away")
+        world.error = Failed("unreachable")
         with pytest.raises(NoCertificate):
             world.key()
         assert world.problems == [PROBLEM]
@@ -466,7 +466,7 @@ class TestTelling:
         world.key()
         assert world.problems == []
 
-    @pytest.mark.parametrize("error", [Failed("away"), NotServed("404")])
+    @pytest.mark.parametrize("error", [Failed("unreachable"), NotServed("404")])
     def test_the_problem_ends_when_none_was_missing_for_a_while(self, world, error):
         world.error = error
         with pytest.raises((NotServed, NoCertificate)):
@@ -480,7 +480,7 @@ class TestTelling:
     def test_a_probe_asks_at_once_and_an_answer_ends_the_outage(self, world):
         world.certificates.probe()
         assert world.requested == []
-        world.error = Failed("away")
+        world.error = Failed("unreachable")
         with pytest.raises(NoCertificate):
             world.key()
         with pytest.raises(NoCertificate):
@@ -490,7 +490,7 @@ class TestTelling:
         assert len(world.requested) == 3
 
     def test_a_probe_asks_for_what_is_awaited_and_for_nothing_else(self, world):
-        world.error = Failed("away")
+        world.error = Failed("unreachable")
         far = Origin("aws", "us-west-2")
         with pytest.raises(NoCertificate):
             world.key()

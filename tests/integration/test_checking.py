@@ -1,4 +1,4 @@
-"""What the check makes of a path, asked over HTTP of an AWS whose parts are broken one by one."""
+"""What `check` finds of a path, over HTTP from an AWS whose parts are broken one by one."""
 
 import json
 from pathlib import Path

@@ -227,7 +227,7 @@ def test_after_errors_of_sqs_a_single_poller_finds_out(consumer, queue, monkeypa
     consumer.start()
     while queue.polling < 4:
         time.sleep(0.001)
-    queue.error = Unavailable("away")
+    queue.error = Unavailable("unreachable")
     queue.gate.set()
     while queue.polled < 12:
         time.sleep(0.001)

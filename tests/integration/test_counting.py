@@ -114,7 +114,7 @@ def test_a_batch_that_cannot_be_committed_is_not_deleted(store, message):
         def transaction(self):
             from worker.core.errors import Unavailable
 
-            raise Unavailable("away")
+            raise Unavailable("unreachable")
 
         def probe(self):
             self.transaction()

@@ -1,4 +1,4 @@
-"""Whoever asks the network for something is done in time, however slowly the answer comes."""
+"""Each call over the network ends in time, however slowly the answer comes."""
 
 import os
 import socket

@@ -88,7 +88,7 @@ def as_time(value):
 
 
 def barred(user):
-    """What the view must say about a user with this record; None: mail may go there."""
+    """What the view must show about a user with this record; None: mail may go there."""
     if user.auto_block_spam:
         return ("auto_block_spam", None)
     if user.paused_until and user.paused_until > datetime.now(UTC):

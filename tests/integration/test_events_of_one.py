@@ -34,7 +34,7 @@ def database(store):
 
 
 def row(number, recipient):
-    """A row as long as a real one; keys grow with the number, as SES's ids do with the time."""
+    """A row as long as a real row; keys grow with the number, as SES's ids do with the time."""
     name = f"0100{number:012x}-1b2c3d4e-1111-2222-3333-444455556666-000000"
     names = [column.name for column in events.c if not column.nullable and column.name != "id"]
     first_columns = names[: names.index("status") + 1]

@@ -153,17 +153,17 @@ def replaced(file):
 
 
 def renamed_and_back(file):
-    unreachable = file.with_name("away")
+    unreachable = file.with_name("moved")
     file.rename(unreachable)
     unreachable.rename(file)
 
 
 def renamed(file):
-    file.rename(file.with_name("away"))
+    file.rename(file.with_name("moved"))
 
 
 def moved_back(file):
-    file.with_name("away").rename(file)
+    file.with_name("moved").rename(file)
 
 
 FILES = [

@@ -57,7 +57,7 @@ def live(store, message, work, policy):
             reinstate(
                 store,
                 [Address(key, key) for key in items],
-                Lifting(who="joan", why="mended", policy=policy),
+                Lifting(who="joan", why="fixed", policy=policy),
             )
         elif what == "import":
             list(import_users(store, rows(items), policy))

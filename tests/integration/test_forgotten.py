@@ -340,7 +340,7 @@ def test_a_worker_that_has_read_less_weakens_no_tombstone(store, message):
 
 
 class TestRemovalsFromTheSuppressionList:
-    """A worker that carries one out writes about the person."""
+    """A worker that carries out a removal writes about the person."""
 
     @pytest.fixture
     def claimable(self, store):

@@ -1,4 +1,4 @@
-"""Whoever was forgotten and is on record again, on both databases: the tombstone goes on to bar."""
+"""A person who was forgotten and is on record again, on both databases: the tombstone still bars."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -41,7 +41,7 @@ def complain(store, message, at):
 
 
 def answers(store):
-    """What all say: the one answer, and that for many at once."""
+    """The verdict of all commands: the single answer, and that for many at once."""
     alone = verdict_on(store, JANE, KEY)
     assert verdicts_on(store, [JANE, BOB], KEY)[JANE] == alone
     return alone

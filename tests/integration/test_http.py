@@ -1,4 +1,4 @@
-"""The HTTP server: it answers, whatever strangers do, and lets go of its address."""
+"""The HTTP server: it answers, whatever untrusted clients do, and lets go of its address."""
 
 import socket
 import threading
@@ -19,7 +19,7 @@ from worker.timing import retries
 
 @pytest.fixture
 def serving(monkeypatch):
-    """Start a server, and tell its port when it listens."""
+    """Start a server; return its port when it listens."""
     monkeypatch.setattr(server, "back_off", lambda _: 0.02)
     monkeypatch.setattr(retries, "back_off", lambda _: 0.02)
     monkeypatch.setattr(server, "LOOK_SECONDS", 0.05)

@@ -143,7 +143,7 @@ def test_who_is_locked_is_not_taken_for_unknown(database, bounces, application):
 def test_a_user_whom_an_application_is_creating_holds_up_that_message_alone(
     database, bounces, application
 ):
-    """What it has inserted cannot be seen yet, and ours would be a second one."""
+    """What it has inserted cannot be seen yet, and ours would be a second row."""
     application.execute("INSERT INTO users (email, email_key) VALUES ('n@e.org', 'n@e.org')")
     create = Policy(unknown_recipients=UnknownRecipients.CREATE)
     with at_most(8):
@@ -158,7 +158,7 @@ def test_a_user_whom_an_application_is_creating_holds_up_that_message_alone(
 def test_an_event_that_a_worker_that_hangs_is_writing_holds_up_that_message_alone(
     database, bounces, postgresql_url, message
 ):
-    client = message(mail.bounce("stranger@example.com"))
+    client = message(mail.bounce("unknown@example.com"))
     other = open_store(postgresql_url)
     is_written, may_end = threading.Event(), threading.Event()
 

@@ -28,14 +28,16 @@ class FakeStore:
     def process(self, batch):
         self.writes += 1
         if self.writes == 1:
-            return [Handled(message, Release(0), error=Unavailable("away")) for message in batch]
+            return [
+                Handled(message, Release(0), error=Unavailable("unreachable")) for message in batch
+            ]
         return [Handled(message, Delete(Outcome.APPLIED)) for message in batch]
 
     def probe(self):
         self.probed_at.append(time.monotonic())
         self.left -= 1
         if self.left >= 0:
-            raise Unavailable(f"still away, probe {len(self.probed_at)}")
+            raise Unavailable(f"still unreachable, probe {len(self.probed_at)}")
 
 
 @pytest.fixture
@@ -93,6 +95,6 @@ def test_the_problem_shows_the_latest_error_and_since_when_it_lasts(wait_out, mo
 
     monkeypatch.setattr(health, "report_problem", spy)
     wait_out(failing_probes=2, health=health)
-    texts = ["away", "still away, probe 1", "still away, probe 2"]
+    texts = ["unreachable", "still unreachable, probe 1", "still unreachable, probe 2"]
     assert reported == [("store", text, reported[0][2]) for text in texts]
     assert health.problems == []

@@ -159,7 +159,7 @@ def test_a_person_who_retries_gives_all_tries_again_and_wakes_a_blocked_lane(sto
 
 
 def parked(store, state):
-    """Return the columns that say why effects of this state are parked."""
+    """Return the columns that show why effects of this state are parked."""
     names = ("parked_by", "parked_reason", "finished_at")
     return [tuple(row[name] for name in names) for row in rows(store) if row["state"] == state]
 

@@ -119,7 +119,7 @@ def test_of_an_address_that_bounces_for_ever_the_newest_events_are_read(store, t
 
 def test_events_of_an_older_version_are_judged_by_their_texts(store, take):
     begin_anew(store)
-    take([event("away", 1), event("5.x.x", 2), event("spam", 3)], THREE)
+    take([event("out_of_office", 1), event("5.x.x", 2), event("spam", 3)], THREE)
     with store.write_transaction() as connection:
         nothing = dict.fromkeys(("mentions_spam", "out_of_office", "permanent_status"))
         connection.execute(events.update().values(**nothing))

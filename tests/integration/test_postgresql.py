@@ -25,7 +25,7 @@ def database(postgresql_url):
 
 
 def test_users_are_locked_in_the_order_of_their_keys(database, postgresql_url):
-    """Whoever waits for the first holds none of the rest, so two workers cannot deadlock."""
+    """A worker that waits for the first holds none of the rest, so two workers cannot deadlock."""
     with psycopg.connect(postgresql_url, autocommit=True) as admin:
         for key in "cba":
             admin.execute("INSERT INTO users (email, email_key) VALUES (%s, %s)", (key, key))

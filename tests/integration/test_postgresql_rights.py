@@ -262,7 +262,7 @@ class TestCommands:
     def test_the_narrowest_role_does_whatever_a_worker_does(
         self, role, made, run, daemon, emulator, queue, slack, ses, environment
     ):
-        """Users, strangers, a removal, a notice, a dead letter in the table, a retry, a policy."""
+        """Users, an address that is none, a removal, a notice, a quarantined message, a retry, a policy."""
         environment["SES_WORKER_SUPPRESSION__REMOVE"] = '["jane@example.com"]'
         environment["SES_WORKER_POLICY__UNKNOWN_RECIPIENTS"] = "create"
         environment["SES_WORKER_STORE__MIGRATE"] = "manual"
@@ -276,7 +276,7 @@ class TestCommands:
         environment["SES_WORKER_QUEUE__URL"] = alone
         worker = daemon()
         bodies = (
-            mail.bounce("jane@example.com"), mail.complaint("stranger@example.com"), "nonsense",
+            mail.bounce("jane@example.com"), mail.complaint("unknown@example.com"), "nonsense",
         )  # fmt: skip
         for body in bodies:
             emulator.send("alone", body)

@@ -188,7 +188,7 @@ def test_nothing_is_prepared(database):
 )
 def test_what_is_about_the_server_passes(state):
     with pytest.raises(Unavailable, match="PostgreSQL: "), translated():
-        raise psycopg.errors.lookup(state)("said the server")
+        raise psycopg.errors.lookup(state)("as PostgreSQL reports it")
 
 
 @pytest.mark.parametrize("error", [psycopg.OperationalError, psycopg.InterfaceError])
@@ -207,7 +207,7 @@ def test_so_does_a_connection_that_is_lost(error):
 )
 def test_who_met_another_worker_starts_over(state):
     with pytest.raises(Raced, match=state), translated():
-        raise psycopg.errors.lookup(state)("said the server")
+        raise psycopg.errors.lookup(state)("as PostgreSQL reports it")
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_who_met_another_worker_starts_over(state):
 def test_what_is_about_a_row_stays_what_it_is(state):
     error = psycopg.errors.lookup(state)
     with pytest.raises(error), translated():
-        raise error("said the server")
+        raise error("as PostgreSQL reports it")
 
 
 def test_a_row_quoted_by_the_server_is_not_in_the_error_message(database):

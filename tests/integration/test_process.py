@@ -458,7 +458,7 @@ class Counting:
     @contextmanager
     def transaction(self):
         if self.unavailable_from is not None and len(self.saved) >= self.unavailable_from:
-            raise Unavailable("away")
+            raise Unavailable("unreachable")
         with self.store.transaction() as inner:
             real = inner.save
 

@@ -1,4 +1,4 @@
-"""A proxy, and a private CA: AWS's client and Slack's take the same variables and say the same."""
+"""A proxy, and a private CA: AWS's client and Slack's take the same variables and report the same."""
 
 import ssl
 

@@ -33,7 +33,7 @@ from worker.store.users import import_users, remove_users
 from worker.timing import clock
 
 DAY = timedelta(days=1)
-NO_USER = "stranger@example.com"
+NO_USER = "unknown@example.com"
 
 
 DEFAULTS = Retention()
@@ -158,13 +158,13 @@ def test_what_still_bars_an_address_that_is_a_user_or_not_stays(store, message):
     assert (count(store, "events"), work.kept) == (2, 2)
     assert {key for key, *_ in barred(store)} == {NO_USER, JANE}
     remove_users(store, [JANE])
-    assert blocked(store) == [JANE, NO_USER], "who complained is not mailed as a stranger either"
+    assert blocked(store) == [JANE, NO_USER], "who complained is not mailed without a user either"
     list(import_users(store, rows([JANE]), Policy()))
     assert blocked(store) == [JANE, NO_USER]
 
 
 def filled(store, message, people, each=2):
-    """Fill the store with old events of users and of strangers; return the bodies."""
+    """Fill the store with old events of users and of no users; return the bodies."""
     names = [f"p{number}@example.com" for number in range(people)]
     list(import_users(store, rows(names[::2]), Policy()))
     bodies = [

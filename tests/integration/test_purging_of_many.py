@@ -200,7 +200,7 @@ def test_a_user_that_is_imported_between_the_bites_of_a_batch_keeps_its_record(
 
 
 def test_all_events_of_a_user_are_counted_once_and_not_for_each_bite(store, message):
-    """PostgreSQL counts: there an event may be committed after one with a larger id."""
+    """PostgreSQL counts: there an event may be committed after an event with a larger id."""
     list(import_users(store, rows([JANE]), Policy()))
     handle(store, message, bounces(JANE, MANY))
     counted = []
@@ -219,7 +219,7 @@ def test_all_events_of_a_user_are_counted_once_and_not_for_each_bite(store, mess
 
 
 def test_earlier_events_that_stayed_are_a_part_of_the_record(store, message):
-    """A sweep goes on where the last one ended; an event that stayed there is not read again."""
+    """A sweep goes on where the last sweep ended; an event that stayed there is not read again."""
     list(import_users(store, rows([JANE]), Policy()))
     handle(store, message, [complaint(JANE, "c"), *bounces(NO_USER, 1, "x")])
     purge(store, Policy(), NOW)

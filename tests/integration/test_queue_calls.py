@@ -290,7 +290,7 @@ class TestRequests:
         queue.receive(3, 1)
         emulator.send(url, "delayed", delay=60)
         emulator.send(url, "delayed", delay=60)
-        emulator.send("feedback-dlq", "letter")
+        emulator.send("feedback-dlq", "dead letter")
         assert queue.counts() == Counts(visible=1, in_flight=3, delayed=2)
         assert queue.counts().total == 6
         assert queue.dead_letter_counts() == ("feedback-dlq", Counts(visible=1))

@@ -113,7 +113,7 @@ def test_a_rebuild_equals_what_the_policy_made_of_the_same_mail_row_by_row(
 def test_reinstatements_imports_and_what_was_set_by_hand_stay(store, message):
     imported(store, JANE, JOE)
     taken_in(store, message, Policy(), bounce(JANE, 5), bounce(JOE, 5))
-    reinstate(store, [Address(JANE, JANE)], Lifting(who="joan", why="mended"))
+    reinstate(store, [Address(JANE, JANE)], Lifting(who="joan", why="fixed"))
     exported = {
         "email": "old@b.c", "email_key": "old@b.c", "auto_block_spam": False,
         "last_hard_bounce": NOW - 9 * DAY, "last_soft_bounce": None, "last_complaint": None,
@@ -218,7 +218,7 @@ def test_a_policy_that_spares_faults_refuses_users_with_bounces_from_before_faul
 
 
 def test_what_workers_write_meanwhile_is_not_lost(store, message):
-    """A bounce of one user arrives after the reading, and another user is removed."""
+    """After the records were read, one user bounces and another is removed."""
     imported(store, JANE, JOE, "kim@b.c")
     for who in (JANE, JOE, "kim@b.c"):
         taken_in(store, message, Policy(), bounce(who, 9))

@@ -1,4 +1,4 @@
-"""The relay and the outbox, with real databases and senders that do as they are told."""
+"""The relay and the outbox, with real databases and senders that do what a test wants."""
 
 import json
 import threading
@@ -301,7 +301,7 @@ def test_a_short_outage_of_the_store_repeats_nothing(store, message, monkeypatch
     def flaky(self, *arguments):
         settled.append(1)
         if len(settled) < 3:
-            raise Unavailable("away")
+            raise Unavailable("unreachable")
         return real(self, *arguments)
 
     monkeypatch.setattr(Outbox, "delivered", flaky)
@@ -360,7 +360,7 @@ def test_slots_are_given_a_second_apart_to_all_who_request_them(store):
 
 
 def test_nobody_reads_a_level_while_another_is_about_to_change_it(store):
-    """Or two workers would take the same turn: the limits are kept by all together."""
+    """Or two workers would take the same slot: the limits are kept by all together."""
     account = volumes.RateLimit(name="suppression:test", per_second=1)
     take_slot(store, account)
     waits = []
@@ -710,7 +710,7 @@ def test_an_idle_lane_wakes_at_once_after_an_outage_of_the_store(idle, store, me
     def has_unfinished(lane):
         looks.append(lane)
         if len(looks) == 1:
-            raise Unavailable("away")
+            raise Unavailable("unreachable")
         monkeypatch.setattr("worker.relay.lane.LONGEST_LOOK_SECONDS", 3_600)
         return store.has_unfinished(lane)
 

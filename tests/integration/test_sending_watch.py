@@ -109,7 +109,7 @@ class TestWatch:
         watch.look()
 
         def ask(*_, **__):
-            raise Unavailable("away")
+            raise Unavailable("unreachable")
 
         store_ask, store.ask = store.ask, ask
         watch._look_again()

@@ -89,7 +89,7 @@ def test_it_decides_as_if_it_were_in_force_and_changes_nothing_of_the_users(
             reinstate(
                 store,
                 [Address(key, key) for key in items],
-                Lifting(who="joan", why="mended", policy=policy),
+                Lifting(who="joan", why="fixed", policy=policy),
             )
     expected = folded(store, other)
     found = shadows(store)
@@ -140,7 +140,7 @@ def test_a_removed_user_leaves_it_and_a_reinstated_user_is_lifted_there_too(stor
     assert {key: after.until for key, _, after in pairs(store, NOW)} == dict.fromkeys(
         (JANE, JOE), NOW + 59 * DAY
     )
-    reinstate(store, [Address(JANE, JANE)], Lifting(who="joan", why="mended"))
+    reinstate(store, [Address(JANE, JANE)], Lifting(who="joan", why="fixed"))
     remove_users(store, [JOE])
     assert [(key, after.until) for key, _, after in pairs(store, NOW)] == [(JANE, None)]
     assert how_many(store) == 1

@@ -211,10 +211,10 @@ class TestWebhookAnswers:
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     @pytest.mark.parametrize("way", ["webhook", "api"])
     def test_no_redirect_is_followed(self, status, way, slack, request):
-        """A redirect would take the token along to whoever is named."""
+        """A redirect would send the token to the server that it names."""
         with SlackSimulator() as other:
             moved = {"Location": other.webhook_url}
-            slack.fail(Fault(status=status, body="moved away", headers=moved))
+            slack.fail(Fault(status=status, body="moved elsewhere", headers=moved))
             assert isinstance(request.getfixturevalue(way).post(POST), Blocked)
             assert other.requests == []
 

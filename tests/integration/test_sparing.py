@@ -10,7 +10,7 @@ from worker.store.history import history_of
 from worker.store.in_force import as_kept
 from worker.store.users import find_user, import_users
 
-JANE, NO_USER = "jane@example.com", "stranger@example.com"
+JANE, NO_USER = "jane@example.com", "unknown@example.com"
 REPLIES = {
     "sender": "554 5.7.1 blocked using zen.spamhaus.org",
     "receiver": "554 5.7.1 blocked using zen.spamhaus.org; Error: open resolver",
@@ -20,7 +20,7 @@ OTHERS = {"recipient": "550 5.1.1 user unknown", "unknown": "550 sorry"}
 
 
 def taken_in(store, message, diagnostic, **chosen):
-    """Take in a bounce of a user and of a stranger; return Jane's record and her event."""
+    """Take in a bounce of a user and of no user; return Jane's record and her event."""
     policy = Policy(**chosen)
     store.keep_policy(as_kept(policy))
     list(import_users(store, [{"email": JANE, "email_key": JANE}]))

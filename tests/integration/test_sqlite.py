@@ -472,7 +472,7 @@ with store.transaction() as transaction:
 
 
 class TestAFileThatIsJustBeingMade:
-    """SQLite waits for whoever is busy, but not when it is to change the file's mode."""
+    """SQLite waits for another process, but not when it is to change the file's mode."""
 
     @pytest.fixture
     def maker(self, path):

@@ -87,7 +87,7 @@ class FakeStore:
 
     def probe(self):
         if self.unreachable:
-            raise Unavailable("away")
+            raise Unavailable("unreachable")
 
 
 class Closed:
@@ -280,5 +280,5 @@ def test_what_is_remembered_is_bounded(message, monkeypatch):
     known = Suspects()
     messages = [message("x") for _ in range(50)]
     for received in messages:
-        known.broke_off([received], Unavailable("away"))
+        known.broke_off([received], Unavailable("unreachable"))
     assert [known.has(received) for received in messages] == [False] * 40 + [True] * 10

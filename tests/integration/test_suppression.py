@@ -62,7 +62,7 @@ class FakeRemovalLog:
 
 @pytest.fixture
 def surroundings(nobodys_environment, monkeypatch):
-    """No credential and no endpoint of whoever runs the tests."""
+    """No credential and no endpoint of the person who runs the tests."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
 
@@ -180,9 +180,9 @@ class TestList:
             return make_client(*arguments, **options)
 
         monkeypatch.setattr("worker.suppression.listing.make_client", making)
-        listing = SuppressionList(region=REGION, await_slot=lambda: order.append("turn"))
+        listing = SuppressionList(region=REGION, await_slot=lambda: order.append("slot"))
         listing.look_up("jane@example.com")
-        assert order == ["client", "turn"]
+        assert order == ["client", "slot"]
 
     def test_a_stop_while_it_waits_for_its_slot_passes_through(self, ses, removal_log):
         def stop():

@@ -173,7 +173,7 @@ def test_a_complaint_that_comes_while_no_user_is_reinstated_is_not_taken_for_tha
 
     monkeypatch.setattr(reinstating, "fold_new", folded)
     with closing(store), closing(worker):
-        reinstate(store, [Address(jane, jane)], Lifting(who="joan", why="mended"))
+        reinstate(store, [Address(jane, jane)], Lifting(who="joan", why="fixed"))
         early = meanwhile[0]
         assert isinstance(early.disposition, Release)
         process(complaint, worker, Policy())

@@ -187,7 +187,7 @@ def test_what_ses_may_answer(complete, ses, event, set_up, expected):
     ],
 )
 def test_what_our_credentials_cannot_answer_is_not_requested(complete, ses, event, why):
-    """A tenant of another account may have the name of one of ours."""
+    """A tenant of another account may have the name of a tenant of ours."""
     notice = complete(event)
     assert notice.verification is REPORTED
     assert notice.answer.startswith(why)
@@ -198,10 +198,10 @@ def test_what_our_credentials_cannot_answer_is_not_requested(complete, ses, even
     ("fault", "why"),
     [
         (ACCESS_DENIED, "ses:GetTenant is not permitted"),
-        (EXPIRED_TOKEN, "SES refuses to say: ExpiredTokenException"),
-        (TOO_MANY_REQUESTS, "SES could not be asked: AWS: TooManyRequestsException"),
-        (Reset(), "SES could not be asked: AWS"),
-        (ForeignHtml(200), "SES could not be asked"),
+        (EXPIRED_TOKEN, "SES refuses the request: ExpiredTokenException"),
+        (TOO_MANY_REQUESTS, "SES's API did not answer: AWS: TooManyRequestsException"),
+        (Reset(), "SES's API did not answer: AWS"),
+        (ForeignHtml(200), "SES's API did not answer"),
         (ForeignHtml(404), "SES "),
     ],
 )
@@ -239,7 +239,7 @@ def test_an_older_status_is_history_whatever_came_first(complete, ses, first):
     assert older.superseded_by is AccountStatus.ENABLED
     assert older.superseded_at == AT + timedelta(minutes=30)
     assert newer.superseded_by is None
-    assert len(calls(ses)) <= 2, "only the newest is asked about"
+    assert len(calls(ses)) <= 2, "only the newest is verified"
 
 
 def test_of_two_statuses_of_a_time_the_worse_counts(complete, ses):
@@ -270,4 +270,4 @@ def test_a_finding_is_superseded_by_a_finding_of_its_own_type(complete, ses):
     solved = finding(**later)
     complete(solved)
     assert complete.again(event).superseded_by is AccountStatus.RESOLVED
-    assert calls(ses) == [], "findings are told as reported"
+    assert calls(ses) == [], "findings are called reported"

@@ -1,4 +1,4 @@
-"""Who may read a SQLite database, who may stop its writers, and how that is told."""
+"""Who may read a SQLite database, who may stop its writers, and how that is reported."""
 
 import os
 import stat
@@ -43,7 +43,7 @@ def folder():
     """As the service's: its files belong to a group that may read. pytest's own are closed to
     all."""
     if os.geteuid():
-        skip("needs root: other users are wanted")
+        skip("needs root, to become other users")
     with TemporaryDirectory() as name:
         folder = Path(name)
         os.chown(folder, OWNER, READERS)
@@ -180,7 +180,7 @@ class TestWhatAReaderCanStop:
             pass
         reported = f"database is locked. Process {held_by} (ps -fp {held_by}) holds a lock on the"
         assert reported in str(found.value)
-        assert "-wal and -shm away (chmod)" in str(found.value)
+        assert "-wal and -shm (chmod)" in str(found.value)
 
     @pytest.mark.parametrize("place", [CHECKPOINT_BYTE, RECOVER_BYTE])
     def test_a_read_lock_elsewhere_does_not_stop_an_open_writer(self, path, store, reader, place):

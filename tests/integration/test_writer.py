@@ -36,14 +36,16 @@ class FakeStore:
         self.gate.wait(10)
         self.writers -= 1
         if self.unreachable:
-            return [Handled(message, Release(0), error=Unavailable("away")) for message in batch]
+            return [
+                Handled(message, Release(0), error=Unavailable("unreachable")) for message in batch
+            ]
         self.batches.append([message.message_id for message in batch])
         return [Handled(message, Delete(Outcome.APPLIED)) for message in batch]
 
     def probe(self):
         self.probes += 1
         if self.unreachable:
-            raise Unavailable("still away")
+            raise Unavailable("still unreachable")
 
 
 @pytest.fixture
@@ -238,7 +240,7 @@ class TestOutage:
 
         store.unreachable = True
         (handled,) = make(give_up).write([message("a")])
-        assert (reported, handled.disposition) == (["away"], Release(0))
+        assert (reported, handled.disposition) == (["unreachable"], Release(0))
 
     def test_outages_in_a_row_are_waited_out_longer_and_a_commit_forgets_them(
         self, make, store, message, monkeypatch
@@ -328,4 +330,4 @@ class TestOutage:
 
 
 def unreachable(batch):
-    return [Handled(message, Release(0), error=Unavailable("away")) for message in batch]
+    return [Handled(message, Release(0), error=Unavailable("unreachable")) for message in batch]

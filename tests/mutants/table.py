@@ -227,7 +227,7 @@ MUTANTS = [
         new="STORE",
     ),
     Mutant(
-        invariant="Strangers who name certificates neither stop receiving nor have many fetched",
+        invariant="Senders who invent names of certificates neither stop receiving nor have many fetched",
         test=(
             "unit/test_signatures.py::TestWithoutACertificate::"
             "test_what_anybody_can_name_does_not_pause_receiving"
@@ -238,7 +238,7 @@ MUTANTS = [
         new="return True",
     ),
     Mutant(
-        invariant="Strangers who name certificates neither stop receiving nor have many fetched",
+        invariant="Senders who invent names of certificates neither stop receiving nor have many fetched",
         test=(
             "integration/test_certificates.py::TestKeeping::"
             "test_names_that_sns_does_not_have_cost_a_few_fetches_a_minute"
@@ -249,7 +249,7 @@ MUTANTS = [
         new="if False:",
     ),
     Mutant(
-        invariant="Strangers who name certificates neither stop receiving nor have many fetched",
+        invariant="Senders who invent names of certificates neither stop receiving nor have many fetched",
         test=(
             "integration/test_certificates.py::TestKeeping::"
             "test_a_host_that_failed_rests_and_its_messages_do_not_wait"
@@ -288,7 +288,7 @@ MUTANTS = [
         new="if entry",
     ),
     Mutant(
-        invariant="A subscription of another endpoint does not stay confirmed, and one that was there before stays",
+        invariant="A subscription of another endpoint does not stay confirmed, and a subscription that was there before stays",
         test=(
             "acceptance/test_subscription.py::"
             "test_a_subscription_of_another_endpoint_that_was_there_before_is_left"
@@ -299,7 +299,7 @@ MUTANTS = [
         new="if arn in ():",
     ),
     Mutant(
-        invariant="A subscription of another endpoint does not stay confirmed, and one that was there before stays",
+        invariant="A subscription of another endpoint does not stay confirmed, and a subscription that was there before stays",
         test=(
             "acceptance/test_subscription.py::"
             "test_what_turns_out_to_be_another_endpoints_subscription_is_ended_again"
@@ -598,8 +598,8 @@ MUTANTS = [
         new="thinned += [decision] if is_kept else []",
     ),
     Mutant(
-        invariant="No command prints a control character, or one that turns the direction",
-        test=("acceptance/test_strangers_texts.py::test_no_command_prints_what_has_an_effect"),
+        invariant="No command prints a control character, or a character that turns the direction",
+        test=("acceptance/test_untrusted_texts.py::test_no_command_prints_what_has_an_effect"),
         file="worker/cli/screen.py",
         function="_sanitized",
         old="return text if text.isprintable() else",

@@ -51,22 +51,22 @@ def repeated(database: Database, heard: Heard, crashes: int) -> Iterator[Finding
         yield Finding("I4", f"{heard.unsigned} posts have no number of the outbox")
     for number, times in heard.singly.items():
         if number not in states:
-            yield Finding("I4", f"outbox #{number} was told, and was never committed")
+            yield Finding("I4", f"outbox #{number} was posted, and was never committed")
         if times > 1 + crashes:
-            yield Finding("I4", f"outbox #{number} was told {times} times in {crashes} crashes")
+            yield Finding("I4", f"outbox #{number} was posted {times} times in {crashes} crashes")
     delivered = {number for number, state in states.items() if state == "delivered"}
     if not heard.folded:
         for number in sorted(delivered - heard.singly.keys()):
-            yield Finding("I4", f"outbox #{number} is marked as delivered, and was never told")
+            yield Finding("I4", f"outbox #{number} is marked as delivered, and was never posted")
     if (again := heard.singly.total() - len(heard.singly)) > crashes:
         yield Finding("I4", f"{again} single notices were repeated, in {crashes} crashes")
     if heard.notices_sent < len(delivered):
         yield Finding(
-            "I4", f"{len(delivered)} rows are delivered, and {heard.notices_sent} were told"
+            "I4", f"{len(delivered)} rows are delivered, and {heard.notices_sent} were posted"
         )
     most = crashes * max(heard.folded, default=1)
     if (more := heard.notices_sent - len(states)) > most:
-        yield Finding("I4", f"{more} were told again, and {crashes} crashes explain {most}")
+        yield Finding("I4", f"{more} were posted again, and {crashes} crashes explain {most}")
 
 
 def _foot(post: Mapping[str, Any]) -> str:

@@ -45,7 +45,7 @@ def twice(published: PublishedEvents, unknown_rows: Collection[Row]) -> Iterator
 def counts(published: PublishedEvents, database: Database, *, everybody: bool) -> Iterator[Finding]:
     """Check the users: a user counted twice has a single row of `events` all the same.
 
-    `everybody`: whoever mail was for is made a user.
+    `everybody`: every recipient is made a user.
     """
     users: dict[str, User] = {}
     for event in published.events:

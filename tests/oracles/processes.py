@@ -8,7 +8,7 @@ from oracles.findings import Finding
 
 MOST_THREADS = 20
 """Twice ten threads: three pollers, three lanes, the lease keeper, the figures, the look for removals
-that a person asked for, and the main thread."""
+that a person requested, and the main thread."""
 MOST_DESCRIPTORS = 32
 """A dozen is usual: queue, database and its log, Slack, SES."""
 

@@ -216,6 +216,6 @@ class TestWhatIsWrongWithTheInstallation:
 
 
 def test_only_root_may_be_the_service(worker):
-    done = worker.machine.try_to("runuser -u stranger -- ses-worker check")
+    done = worker.machine.try_to("runuser -u outsider -- ses-worker check")
     assert (done.status, done.out) == (2, "")
     assert "sudo ses-worker check" in done.err

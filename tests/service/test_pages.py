@@ -19,7 +19,7 @@ def worker(service):
 
 
 def for_instance(text, worker):
-    """The page is about the only worker of a machine; this one is an instance."""
+    """The page is about the only worker of a machine; this worker is an instance."""
     for installed, instance in [
         ("/var/lib/ses-worker/", f"{worker.state}/"),
         ("ses-worker db", f"/usr/local/bin/ses-worker --instance {worker.name} db"),

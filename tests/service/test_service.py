@@ -182,7 +182,7 @@ class TestReloading:
         assert done.status, "systemctl says so"
         lines = [line["MESSAGE"] for line in worker.machine.journal(worker.unit)]
         assert [line for line in lines if "policy.soft_bounce_pause_days" in line]
-        assert not [line for line in lines if "settings.refused" in line], "it was not asked"
+        assert not [line for line in lines if "settings.refused" in line], "it was not called"
         send(emulator, worker, "jane@example.com")
         wait_until(lambda: worker.count("events") == 1, pause=0.05)
         assert (worker.show("ActiveState"), worker.show("NRestarts")) == ("active", "0")
@@ -290,7 +290,7 @@ class TestReaders:
             f"systemctl kill --signal=KILL {worker.unit}; systemctl stop {worker.unit}"
         )
         assert worker.count("events") == 1
-        assert worker.rows("SELECT 1 FROM events", account="stranger") is None
+        assert worker.rows("SELECT 1 FROM events", account="outsider") is None
         assert worker.rows("DELETE FROM events") is None
 
     def test_files_removed_by_the_last_writer_are_made_again_by_the_worker(self, service):

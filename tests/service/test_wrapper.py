@@ -20,7 +20,7 @@ print(json.dumps({
 
 @pytest.fixture
 def wrapper(machine, service):
-    """Call the wrapper with a program that tells how it was called."""
+    """Call the wrapper with a program that shows how it was called."""
     worker = service("wrapped")
     machine.run(
         "mv /opt/ses-worker/bin/ses-worker /opt/ses-worker/bin/kept; install -d -m 700 /srv/w"
@@ -127,11 +127,11 @@ class TestFiles:
     def test_a_link_of_another_user_is_not_followed(self, wrapper, command):
         machine = wrapper.machine
         machine.run(
-            "cp /etc/shadow /srv/w/secret; cd /srv/w; ln -s secret link; chown -h stranger link"
+            "cp /etc/shadow /srv/w/secret; cd /srv/w; ln -s secret link; chown -h outsider link"
         )
         done = wrapper("users", command, "link", check=False)
         assert (done.status, done.out) == (1, "")
-        assert "link is a symbolic link of stranger: name the file itself" in done.err
+        assert "link is a symbolic link of outsider: name the file itself" in done.err
         machine.run("cmp /etc/shadow /srv/w/secret")
 
     def test_a_link_that_takes_the_place_of_the_unfinished_file_harms_nobody(self, wrapper):
@@ -141,7 +141,7 @@ class TestFiles:
             "/srv/hook",
             "cd /srv/w; for x in .ses-worker-*; do rm -f $x; ln -s /srv/victim $x; done",
         )
-        machine.run("echo old > /srv/w/people.csv; chown stranger /srv/w/people.csv")
+        machine.run("echo old > /srv/w/people.csv; chown outsider /srv/w/people.csv")
         wrapper("users", "export", "people.csv", check=False)
         assert (
             machine.run("cat /srv/victim; stat --format '%U %a' /srv/victim") == "kept\nroot 600\n"

@@ -1,4 +1,4 @@
-"""Account events as they are decoded: SES stopped sending for a tenant, unless told otherwise."""
+"""Account events as they are decoded: SES stopped sending for a tenant, unless an argument says otherwise."""
 
 import itertools
 import json

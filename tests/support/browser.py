@@ -55,7 +55,7 @@ class Browser:
 
 
 def found():
-    """The browser of this machine; without one the test is skipped, but not in the gate."""
+    """The browser of this machine; without a browser the test is skipped, but not in the gate."""
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if not program:
         skip("needs a browser (Debian: apt-get install chromium)")

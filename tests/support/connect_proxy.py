@@ -11,12 +11,12 @@ REASONS = {403: "Forbidden", 407: "Proxy Authentication Required", 502: "Bad Gat
 
 
 class ConnectProxy(Loopback):
-    """Connects to `to`, whatever host is asked for; or refuses with a status."""
+    """Connects to `to`, whatever host is requested; or refuses with a status."""
 
     def __init__(self, to=None, *, status=200, password=""):
         super().__init__()
         self.requested = []
-        """Hosts that were asked for."""
+        """Hosts that were requested."""
         self._to, self._status, self._password = to, status, password
         self.url = f"http://127.0.0.1:{self.port}"
 

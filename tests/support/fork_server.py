@@ -4,7 +4,7 @@
 
 DESCRIPTOR is the listening socket; `forking` is the client. It sends the descriptors of three
 standard streams and a JSON object, and is sent two lines: the process id, and the exit status when
-that has ended. COMMAND is there to be seen: what is forked has the server's arguments in `ps`.
+that has ended. COMMAND is for `ps`, which shows the server's arguments for what is forked.
 """
 
 import atexit

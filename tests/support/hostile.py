@@ -120,7 +120,7 @@ def _enveloped(mark: str, depth: int) -> str:
 
 
 def _wrapped(detail: str) -> str:
-    """Write EventBridge's wrapper; all that may be of any type is of a wrong one."""
+    """Write EventBridge's wrapper; all that may be of any type is of a wrong type."""
     return (
         f'{{"source": "aws.ses", "detail-type": "Email Bounced", "account": 7, "region": [],'
         f' "resources": {{}}, "time": null, "detail": {detail}}}'

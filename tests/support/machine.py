@@ -120,7 +120,7 @@ def machine():
             systemd-sysusers ses-worker.conf
             systemd-tmpfiles --create ses-worker.conf
             useradd --groups ses-readers reader
-            useradd stranger
+            useradd outsider
         """)
         machine.write(
             "/opt/ses-worker/bin/ses-worker",

@@ -1,6 +1,6 @@
 """The order of the tests where several processes share them: what takes long begins first.
 
-Each process begins with an equal share of the list, and one that has nothing left takes over half
+Each process begins with an equal share of the list, and a process without tests takes over half
 of what is left at the end of another's. So a share begins with whole files of slow tests and ends
 with quick ones; otherwise the last slow tests begin when most processes have nothing to do. One
 share in four is of quick tests alone: they use the cores while the slow ones wait.

@@ -1,9 +1,9 @@
-"""Every test that starts a command: what it says has no whole address in it.
+"""Every test that starts a command: what it logs has no whole address in it.
 
-Commands, daemons and services hand what they said to `hear`, and what they printed to `hear_output`;
+Commands, daemons and services hand what they logged to `hear`, and what they printed to `hear_output`;
 after the test it is searched, once, for addresses of the domains that tests invent, however they are
 spelled. What an operator has typed as an argument may be repeated to them, and the answers of the
-commands in `ANSWERS` are addresses: those people have asked for.
+commands in `ANSWERS` are addresses: those were requested.
 """
 
 import re
@@ -18,7 +18,7 @@ _DOT = r"(?: \. | [\u3002\uff0e] | [(\[{<]\s*(?:dot|\.)\s*[)\]}>] )"
 _DOMAIN = rf"(?P<domain> (?:[\w-]+ \s? {_DOT} \s?)* example \s? {_DOT} \s? (?:com|org|net) \b )"
 _FLAGS = re.VERBOSE | re.IGNORECASE
 _END = re.compile(rf"{_SIGN} \s{{0,3}} {_DOMAIN}", _FLAGS)
-"""A sign is seldom, so this is found at once where there is one, and the rest is looked at there."""
+"""A sign is seldom, so this is found at once where there is a sign, and the rest is looked at there."""
 _ADDRESS = re.compile(
     rf"(?P<local> [^\W_][\w.+%'-]* | [\w.+%'-]*[^\W_][\"']? ) \s{{0,3}} {_SIGN} \s{{0,3}} {_DOMAIN}",
     _FLAGS,
@@ -34,7 +34,7 @@ ANSWERS = {
     "users show": "it shows a person",
     "users forget": "it repeats each address of a list",
     "suppression restore": "it names whom it puts on the list again",
-    "outbox list": "it names whose removal is still owed",
+    "outbox list": "it names whose removal still waits",
     "policy diff": "it names whom another policy would treat differently",
     "policy rebuild": "it names whose records would change",
     "events export": "it writes events into a file, with their recipients",
@@ -45,7 +45,7 @@ _heard = []
 
 
 def hear(text, arguments=(), where=""):
-    """Remember what a command said, to be searched at the end of the test."""
+    """Remember what a command logged, to be searched at the end of the test."""
     if text and "example" in text:
         _heard.append((text, " ".join(map(str, arguments)).lower(), where))
 
@@ -91,7 +91,7 @@ def heard_addresses():
 
 @pytest.fixture(autouse=True)
 def nothing_private_is_printed():
-    """Search what was said, after all other fixtures have ended."""
+    """Search what was logged, after all other fixtures have ended."""
     heard_addresses()
     yield
     addresses = heard_addresses()

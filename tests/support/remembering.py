@@ -32,7 +32,7 @@ SORTS = {
     "refusal": lambda at: mail.bounce(WHO, subtype="Suppressed", at=at),
     "complaint": lambda at: mail.complaint(WHO, at=at),
     "spam": lambda at: mail.bounce(mail.recipient(WHO, diagnosticCode="spam"), at=at),
-    "away": lambda at: mail.bounce(WHO, type="Transient", at=at),
+    "out_of_office": lambda at: mail.bounce(WHO, type="Transient", at=at),
     "5.x.x": lambda at: mail.bounce(
         mail.recipient(WHO, status="5.3.0"), type="Transient", subtype="MailboxFull", at=at
     ),

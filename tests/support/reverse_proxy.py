@@ -50,11 +50,11 @@ class ReverseProxy:
         self.unsupported: dict[str, Refusal] = {}
         """By IAM action, how a stand-in for AWS says that it does not have it."""
         self.confirmed = ""
-        """The ARN of the subscription that a token confirms; moto confirms an invented one."""
+        """The ARN of the subscription that a token confirms; moto confirms an invented token."""
         self.when_confirmed: Callable[[], str] | None = None
         """Makes the subscription that a token confirms; returns its ARN."""
         self.behind: dict[str, str] = {}
-        """Endpoints that stand for a service (`sqs`), or a part of one (`ses suppression`)."""
+        """Endpoints that stand for a service (`sqs`), or a part of a service (`ses suppression`)."""
         self.publishing = Publishing()
         self._moto = moto
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)

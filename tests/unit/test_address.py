@@ -209,7 +209,7 @@ def test_the_mailed_spelling_has_the_encoded_word_as_it_was_written():
 
 
 def test_no_charset_is_remembered_that_python_does_not_have():
-    """Python keeps each name that it was ever asked for."""
+    """Python keeps each name that was ever imported."""
     before = len(encodings._cache)
     for number in range(100):
         parse_address(f"=?invented-{number}?q?jane?=@example.com")

@@ -31,7 +31,7 @@ REGION = "eu-west-1"
 
 def answered(code, status):
     """What boto3 raises for such an answer."""
-    output = {"Error": {"Code": code, "Message": "said AWS"}}
+    output = {"Error": {"Code": code, "Message": "AWS's message"}}
     return ClientError(output | {"ResponseMetadata": {"HTTPStatusCode": status}}, "ReceiveMessage")
 
 
@@ -54,7 +54,7 @@ def answered(code, status):
     ],
 )
 def test_what_is_about_this_moment_passes_although_it_is_answered_with_400(code):
-    with pytest.raises(Throttled, match=f"AWS: {code}: said AWS"), translated():
+    with pytest.raises(Throttled, match=f"AWS: {code}: AWS's message"), translated():
         raise answered(code, 400)
 
 
@@ -80,10 +80,10 @@ def test_whatever_is_answered_with_500_and_more_passes(status):
     ],
 )
 def test_what_is_about_the_request_is_refused_with_its_code(code, status):
-    with pytest.raises(AwsRefused, match=f"AWS: {code}: said AWS") as caught, translated():
+    with pytest.raises(AwsRefused, match=f"AWS: {code}: AWS's message") as caught, translated():
         raise answered(code, status)
     refused = caught.value
-    assert (refused.code, refused.text) == (code, "said AWS")
+    assert (refused.code, refused.text) == (code, "AWS's message")
     assert (refused.status, refused.operation) == (status, "ReceiveMessage")
 
 
@@ -103,17 +103,17 @@ def test_half_of_a_pair_of_keys_is_none():
 @pytest.mark.parametrize(
     "error",
     [
-        CredentialRetrievalError(provider="iam-role", error_msg="away"),
-        FileNotFoundError("away"),
-        PermissionError("away"),
-        ValueError("away"),
-        KeyError("away"),
-        RuntimeError("away"),
+        CredentialRetrievalError(provider="iam-role", error_msg="unreachable"),
+        FileNotFoundError("unreachable"),
+        PermissionError("unreachable"),
+        ValueError("unreachable"),
+        KeyError("unreachable"),
+        RuntimeError("unreachable"),
     ],
     ids=lambda error: type(error).__name__,
 )
 def test_a_temporarily_missing_credential_source_is_retried(error):
-    with pytest.raises(NoIdentity, match="away"), translated():
+    with pytest.raises(NoIdentity, match="unreachable"), translated():
         raise error
 
 

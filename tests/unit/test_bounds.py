@@ -1,4 +1,4 @@
-"""At a bound a text is kept whole; one more, and it is cut with a mark, left out, or a dead letter."""
+"""At a bound a text is kept whole; one character more, and it is cut with a mark, left out, or a dead letter."""
 
 import json
 

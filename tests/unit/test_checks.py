@@ -581,7 +581,9 @@ class TestFeedback:
         beyond = ("7 configuration sets",)
         found = self.judge((IdentityFacts("a.example", TOPIC, TOPIC),), not_read=beyond)
         assert "7 configuration sets were not checked" in found[0].message
-        assert statuses(self.judge(not_read=beyond)) == ["note"], "one of those may be the one"
+        assert statuses(self.judge(not_read=beyond)) == ["note"], (
+            "the one that publishes may be there"
+        )
 
     def test_ses_of_another_account_cannot_be_inspected_from_here(self):
         facts = FeedbackFacts(identities=(), destinations=())

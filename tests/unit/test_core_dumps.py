@@ -1,4 +1,4 @@
-"""A process that may leave a core dump leaves none after it was asked to, nor does what it starts."""
+"""A process that may leave a core dump leaves none after it has switched that off, nor does what it starts."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Files for people: no program of a spreadsheet runs a text of a stranger, and import reads it back."""
+"""Files for people: no spreadsheet program runs an untrusted text, and import reads it back."""
 
 import csv
 import io

@@ -11,10 +11,10 @@ def test_once_a_call_failed_several_times_the_rest_is_not_tried():
 
     def call(some):
         calls.append(some)
-        raise Unavailable("away")
+        raise Unavailable("unreachable")
 
     failed, why = in_tens("delete", messages, call, a_few_times(lambda _: None))
-    assert (failed, str(why)) == (messages, "away")
+    assert (failed, str(why)) == (messages, "unreachable")
     assert len({some[0] for some in calls}) == OUTAGES_BEFORE_GIVING_UP
 
 

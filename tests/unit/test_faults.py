@@ -1,4 +1,4 @@
-"""Whose fault a bounce was: by replies of mail servers, and never by what a stranger put into one."""
+"""Whose fault a bounce was: by replies of mail servers, and never by what a sender put into a reply."""
 
 import re
 import time

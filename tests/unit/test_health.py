@@ -70,7 +70,7 @@ class TestReport:
 
     @pytest.mark.parametrize("what", ["queue", "store", "deletes"])
     def test_what_keeps_messages_from_being_worked_on_makes_it_unready(self, working, what):
-        working.report_problem(what, "away")
+        working.report_problem(what, "unreachable")
         assert (working.report().alive, working.report().ready) == (True, False)
         working.resolve(what)
         assert working.report().ready
@@ -79,7 +79,7 @@ class TestReport:
     def test_a_problem_that_only_delays_notices_is_reported_and_leaves_it_ready(
         self, working, what
     ):
-        working.report_problem(what, "away")
+        working.report_problem(what, "unreachable")
         assert working.report().ready
         assert [problem.what for problem in working.report().problems] == [what]
 

@@ -33,7 +33,7 @@ def test_deletes_that_are_refused_are_named_with_the_permission():
         refusal.log_once("delete", Refused("no"))
         refusal.log_once("release", Refused("no"))
         refusal.forget("delete")
-        refusal.log_once("delete", Unavailable("away"))
+        refusal.log_once("delete", Unavailable("unreachable"))
     hints = [line.get("hint", "") for line in lines]
     assert "Allow sqs:DeleteMessage on the queue (config/iam-run.json)" in hints[0]
     assert hints[1:] == ["", "", ""]

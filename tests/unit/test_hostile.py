@@ -1,4 +1,4 @@
-"""Hostile bodies are what they say, and the oracles ask what became of them."""
+"""Hostile bodies are what their names say, and the oracles check what became of them."""
 
 import pytest
 from oracles import PublishedEvents, places
@@ -50,7 +50,7 @@ class Quarantine:
 
 @pytest.fixture
 def look():
-    """Have one hostile body, and tell what is found of it, wherever it is."""
+    """Take one hostile body, and return what is found of it, wherever it is."""
 
     def look(kind, *, rows=0, sent_as=(), quarantined_as=()):
         hostile = Hostile(kind, MARK, kind.make(MARK))

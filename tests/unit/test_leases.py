@@ -26,7 +26,7 @@ class Queue:
 
     def extend(self, messages):
         if self.unreachable:
-            raise Unavailable("away")
+            raise Unavailable("unreachable")
         self.extended.append([message.message_id for message in messages])
         return [
             FailedEntry(message, "No", self.fails[message.message_id])
@@ -192,7 +192,7 @@ def test_while_sqs_is_unreachable_it_is_called_often_enough_for_a_lease_to_last(
     def extend(messages):
         tries.append(time.now)
         if time.now < received_at + VISIBILITY - LONGEST_TICK_SECONDS - 1:
-            raise Unavailable("away")
+            raise Unavailable("unreachable")
         return []
 
     class Over(threading.Event):

@@ -10,7 +10,7 @@ from worker.observability.line_writer import LineWriter
 
 
 class Reader:
-    """Where lines go; it takes none while it is told to stand still."""
+    """Where lines go; it takes none while it is made to stand still."""
 
     def __init__(self):
         self.read = []

@@ -44,7 +44,7 @@ def by_file(health, path):
 
 @pytest.fixture
 def answering(health):
-    """Somebody who answers; tells where."""
+    """A server that answers; yields its address."""
     started = []
 
     def answering(body=None):

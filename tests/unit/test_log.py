@@ -17,7 +17,7 @@ from worker.observability.stderr import lines_together
 
 @pytest.fixture
 def lines():
-    """Log as JSON; return what was said so far."""
+    """Log as JSON; return the lines so far."""
     stream = io.StringIO()
     configure_logging("info", json=True, stream=stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
@@ -120,7 +120,7 @@ def test_an_exception_is_logged_without_local_variables_and_addresses(lines):
 
 
 def test_libraries_speak_through_the_same_pipeline_from_warning_on(lines):
-    logging.getLogger("botocore").info("not said")
+    logging.getLogger("botocore").info("not logged")
     logging.getLogger("botocore").warning("about %s", "jane@example.com")
     (line,) = lines()
     assert (line["event"], line["message"], line["logger"], line["level"]) == (
@@ -156,7 +156,7 @@ def test_a_stream_that_cannot_be_written_does_not_stop_the_work(error):
             raise error
 
     configure_logging("info", json=True, stream=Broken())
-    structlog.get_logger().info("said to nobody")
+    structlog.get_logger().info("sent nowhere")
     structlog.reset_defaults()
 
 
@@ -242,20 +242,20 @@ def test_level_and_format_can_change_under_a_logger_that_is_in_use(capsys):
     try:
         configure_logging("info", json=True)
         bound = kept.bind(lane="slack")
-        kept.debug("not.said")
-        kept.info("said.first")
+        kept.debug("not.logged")
+        kept.info("logged.first")
         configure_logging("debug", json=False)
-        kept.debug("said.then")
-        bound.debug("said.bound")
+        kept.debug("logged.then")
+        bound.debug("logged.bound")
         configure_logging("error", json=True)
-        kept.warning("not.said")
+        kept.warning("not.logged")
         lines = capsys.readouterr().err.splitlines()
     finally:
         structlog.reset_defaults()
         logging.basicConfig(handlers=[logging.NullHandler()], force=True)
         logging.captureWarnings(capture=False)
     assert len(lines) == 3
-    assert json.loads(lines[0])["event"] == "said.first"
-    assert "said.then" in lines[1]
+    assert json.loads(lines[0])["event"] == "logged.first"
+    assert "logged.then" in lines[1]
     assert not lines[1].startswith("{")
     assert "lane" in lines[2]

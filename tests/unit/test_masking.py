@@ -1,4 +1,4 @@
-"""Nothing of a stranger's reaches a log as it was written."""
+"""No untrusted text reaches a log as it was written."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""Labels: every value that AWS documents, and one word for all that strangers may write."""
+"""Labels: every value that AWS documents, and one word for everything else."""
 
 import time
 from contextlib import contextmanager
@@ -207,7 +207,10 @@ def test_a_transaction_is_timed_when_it_is_committed_and_not_when_it_fails():
     metrics = Metrics()
     with Timed(_FakeStore(), metrics).transaction() as transaction:
         assert transaction == "it"
-    with pytest.raises(Unavailable), Timed(_FakeStore(Unavailable("away")), metrics).transaction():
+    with (
+        pytest.raises(Unavailable),
+        Timed(_FakeStore(Unavailable("unreachable")), metrics).transaction(),
+    ):
         pass
     assert metrics.registry.get_sample_value("ses_worker_commit_seconds_count") == 1
     assert Timed(_FakeStore(), metrics).probe() == "probed"
@@ -215,7 +218,7 @@ def test_a_transaction_is_timed_when_it_is_committed_and_not_when_it_fails():
 
 def test_what_met_an_outage_is_not_counted_as_written(message):
     metrics, body = Metrics(), mail.bounce("jane@example.com")
-    unreachable = Handled(message(body), Release(0), error=Unavailable("away"))
+    unreachable = Handled(message(body), Release(0), error=Unavailable("unreachable"))
     metrics.written([unreachable])
     read = metrics.registry.get_sample_value
     assert read("ses_worker_batch_messages_count") == 0

@@ -1,4 +1,4 @@
-"""The parts of what is observed from outside, each alone."""
+"""The parts of metrics, health and log, each alone."""
 
 import json
 import os
@@ -209,7 +209,7 @@ class TestMeasuring:
 
         def measure():
             if not next(results):
-                raise Unavailable("away")
+                raise Unavailable("unreachable")
 
         kept = Measuring()
         with capture_logs() as lines:

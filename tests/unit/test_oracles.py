@@ -1,5 +1,4 @@
-"""Oracles must be right themselves: their reading beside the worker's, their word on what is
-wrong."""
+"""Oracles must be right themselves: they parse as the worker does, and find what is wrong."""
 
 import json
 from datetime import UTC, datetime

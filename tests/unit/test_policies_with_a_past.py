@@ -202,9 +202,9 @@ class TestComplaintsThatBlockForATime:
 
 
 def test_an_automatic_reply_is_no_bounce_where_the_policy_says_so():
-    store = kept([event("away", 1)], Policy(ignore_out_of_office=True))
+    store = kept([event("out_of_office", 1)], Policy(ignore_out_of_office=True))
     assert (store.user, store.reasons) == (JANE, ["out_of_office"])
-    assert kept([event("away", 1)], Policy()).user.paused_until == on(2)
+    assert kept([event("out_of_office", 1)], Policy()).user.paused_until == on(2)
 
 
 def test_a_permanent_status_makes_a_hard_bounce_where_the_policy_says_so():

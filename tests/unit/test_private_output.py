@@ -1,4 +1,4 @@
-"""The search through what commands say finds addresses in every spelling that masking covers."""
+"""The search through what commands print finds addresses in every spelling that masking covers."""
 
 import pytest
 from support.private import ANSWERS, command_in, hear, hear_output, heard_addresses, whole_addresses

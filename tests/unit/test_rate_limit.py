@@ -28,7 +28,7 @@ def after(seconds):
 
 
 def level_at(level, rate_limit, due, now=NOW):
-    """The number of due effects, as one who looks counts them."""
+    """The number of due effects, as a reader counts them."""
     return next_slot(level, rate_limit, min(due, most_claimable(level, rate_limit)), now)
 
 

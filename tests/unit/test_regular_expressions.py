@@ -10,7 +10,7 @@ IGNORED_TEXTS = {
     "core/masking.py:_SIGN": "a run of signs succeeds, if not whole, without its last one",
     "settings/toml_file.py:_DUPLICATE_SECTION": "what Python says about the settings file, once at the start",
 }
-"""By where it stands: why one that is flagged does no harm."""
+"""By where it stands: why a flagged expression does no harm."""
 
 FOUND = list(patterns.patterns())
 

@@ -1,5 +1,5 @@
-"""Taking an address off the suppression list: every way it can go, with a list and a ledger of
-ours.
+"""Taking an address off the suppression list: every way it can go, with a list and a removal log
+of ours.
 
 What the list is over HTTP is in `integration/test_suppression.py`.
 """
@@ -55,7 +55,7 @@ class List:
         self._of(tenant)[address] = entry
         return entry
 
-    def refuse(self, call, code, text="said AWS", status=400):
+    def refuse(self, call, code, text="AWS's message", status=400):
         operation = {"look_up": "Get", "delete": "Delete"}[call] + "SuppressedDestination"
         self.answers[call] = AwsRefused(code, text, status, operation)
 
@@ -562,7 +562,7 @@ class TestRestoring:
     listed=st.booleans(),
     attempts=st.integers(1, 9),
     answer=st.sampled_from([
-        None, Unavailable("away"), AwsRefused("BadRequestException", "no", 400),
+        None, Unavailable("unreachable"), AwsRefused("BadRequestException", "no", 400),
         AwsRefused("AccessDenied", "no", 403), AwsRefused("404", "<html>", 404), Misconfigured("x"),
     ]),
     call=st.sampled_from(["look_up", "delete"]),
@@ -570,7 +570,7 @@ class TestRestoring:
 def test_every_removal_has_a_single_report_whatever_the_address_and_the_answers(
     local, reported, listed, attempts, answer, call
 ):
-    """Nothing is raised, and whatever is over is told."""
+    """Nothing is raised, and whatever is over is reported."""
     listing, removal_log = List(), FakeRemovalLog()
     mailed = f"{local}@example.com"
     if listed:
@@ -602,7 +602,7 @@ class TestRequestedByAPerson:
         remover = Remover(listing, removal_log, still_removes=lambda _: False, now=lambda: NOW)
         report = remover.deliver(effect(REQUESTED))
         assert outcome(report) is RemovalOutcome.REMOVED
-        assert report.delivery.result == f"removed: listed for {reason}, asked for by mary"
+        assert report.delivery.result == f"removed: listed for {reason}, requested by mary"
         assert report.notice.asked_by == "mary"
 
     def test_an_entry_that_is_newer_than_the_decision_stays(self, deliver, listing):

@@ -158,7 +158,7 @@ def test_without_mails_there_is_no_chart_of_rates_and_the_rate_is_called_unknown
 def test_few_mails_are_called_too_few_once_and_a_percent_sign_stays_with_its_figure():
     few = Sends(source=Source.SEND, since=DAYS[0], count=900, sums=Sums(hard_bounce=1))
     html = html_of(report_of(sends=few, by="tenant"))
-    assert html.count('<p><strong class="figure">too few to say</strong></p>') == 2
+    assert html.count('<p><strong class="figure">too few to judge</strong></p>') == 2
     texts = [console for console in Reader(html).texts if len(console) < 10_000]
     assert any("0.02 to 0.63\N{NO-BREAK SPACE}%" in console for console in texts)
     body = html[html.index("<main>") : html.index("</main>")]

@@ -58,7 +58,7 @@ class TestLines:
     def test_a_single_bounce_of_three_mails_is_no_alarm(self):
         found = judge(BOUNCES, 1, 3)
         assert found.state is State.TOO_FEW
-        assert "too few mails to say" in verdict("hard bounces", found)
+        assert "too few mails to judge" in verdict("hard bounces", found)
         assert budget("hard bounces", found) == ""
         assert judge(BOUNCES, FEWEST_MAILS - 1, FEWEST_MAILS - 1).state is State.TOO_FEW
 

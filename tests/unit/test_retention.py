@@ -131,7 +131,7 @@ class TestWhatMustStay:
         assert required(events, {1}, Policy(), NOW) == {1}
 
     def test_a_reinstatement_stays_with_the_complaint_that_it_lifted(self):
-        """Of a stranger the complaint bars; of the user that it may become it does not."""
+        """The complaint bars an address that is no user; the user that it may become it does not."""
         events = [self.complaint(1, 300), event(2, 200, kind=REINSTATEMENT)]
         assert required(events, {1, 2}, Policy(), NOW) == {1, 2}
 

@@ -1,4 +1,4 @@
-"""Settings: where they come from, which wins, and what is said when one is wrong."""
+"""Settings: where they come from, which wins, and what is reported when a setting is wrong."""
 
 import os
 from datetime import timedelta
@@ -628,7 +628,7 @@ class TestThePrivacyKey:
     def test_a_key_that_can_be_guessed_is_refused_and_not_repeated(self, key, expected):
         (line,) = complaints({"SES_WORKER_PRIVACY__KEY": key})
         assert line.startswith(f"privacy.key: {expected}")
-        assert line.endswith("make one with: openssl rand -hex 32 (in SES_WORKER_PRIVACY__KEY)")
+        assert line.endswith("make a key with: openssl rand -hex 32 (in SES_WORKER_PRIVACY__KEY)")
         assert key not in line
 
     def test_nothing_that_is_made_of_it_prints_it(self):

@@ -165,7 +165,7 @@ def test_a_message_whose_lease_has_ended_is_left_alone(make, queue, counters, me
 def test_a_message_whose_lease_ends_while_others_are_released_is_left_alone(
     make, queue, message, log, monkeypatch
 ):
-    """A stale receipt handle would take the message away from another receiver."""
+    """A stale receipt handle would end the lease of another receiver."""
     until = clock.now() + 2 * queue.visibility_seconds
     released = [replace(message("nonsense"), lease_until=until) for _ in range(25)]
     monkeypatch.setattr(clock, "now", lambda: until - 15 + 10 * len(queue.calls))
@@ -197,7 +197,7 @@ def test_where_a_dead_letter_could_not_be_sent_the_others_are_tried_once(
     def send(received, why):
         sent.append(received.message_id)
         if len(sent) < 8:
-            raise Unavailable("away")
+            raise Unavailable("unreachable")
 
     queue.send_dead_letter = send
     make().settle([Handled(message("nonsense"), WHY) for _ in range(4)])
@@ -405,7 +405,7 @@ class TestSentTogether:
 
         def send(received, why):
             sent.append(received.message_id)
-            raise Unavailable("away")
+            raise Unavailable("unreachable")
 
         queue.send_dead_letter = send
         make().settle([Handled(message("nonsense"), WHY) for _ in range(6)])

@@ -219,7 +219,7 @@ BYPASSES = {
     "more after it": f"{HOST}{NAME}/",
     "a line break": f"{HOST}{NAME}\n",
     "a line break within": f"{HOST}/SimpleNotificationService-01234567\n89abcdef.pem",
-    "a blank before": f" {HOST}{NAME}",
+    "a space before": f" {HOST}{NAME}",
     "a NUL": f"{HOST}{NAME}\0.pem",
     "other digits": f"{HOST}/SimpleNotificationService-٠١٢٣٤٥٦٧٨٩.pem",
     "nothing": "",
@@ -486,7 +486,7 @@ class TestAFloodOfInventedCertificates:
             signed(BOUNCE, SigningCertURL=URL.replace("0123456789abcdef" * 2, f"{number:032x}"))
             for number in range(200)
         ]
-        flood = [replace(received(body), sender="AIDASTRANGER") for body in forged]
+        flood = [replace(received(body), sender="AIDAOTHER") for body in forged]
         batch = [*flood, replace(received(good), sender="AIDAIT2UOQQY3AUEKVGXU")]
         handled = by.process(batch, REQUIRE, process)
         refused = [result.disposition for result in handled[:-1]]
@@ -499,6 +499,6 @@ class TestAFloodOfInventedCertificates:
             signed(BOUNCE, SigningCertURL=URL.replace("0123456789abcdef" * 2, f"{number:032x}"))
             for number in (*range(6), int("ab" * 16, 16))
         ]
-        batch = [replace(received(body), sender="AIDASTRANGER") for body in bodies]
+        batch = [replace(received(body), sender="AIDAOTHER") for body in bodies]
         handled = by.process(batch, REQUIRE, process)
         assert [type(result.disposition) for result in handled[-2:]] == [Release, Release]

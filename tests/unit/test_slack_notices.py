@@ -251,7 +251,7 @@ class TestRemovals:
 
     @pytest.mark.parametrize("outcome", [o for o in RemovalOutcome if o != "removed"])
     def test_what_was_not_removed_has_its_sentence_and_the_answer_of_ses(self, outcome):
-        """Not listed, listed still, refused: each is told, and none is a string of
+        """Not listed, listed still, refused: each is shown, and none is a string of
         blocks."""
         post = drawn(removed(outcome, response="BadRequestException", entry=None))
         assert "Deleted!" not in shown(post)
@@ -412,7 +412,7 @@ class TestAnything:
     def test_whatever_was_reported_the_message_is_within_every_limit_and_holds_no_markup(
         self, row, masked
     ):
-        """Limits, and markup from outside."""
+        """Limits, and untrusted markup."""
         assert list(faults(notice(row, masked=masked))) == []
         plain = simplified(row, masked=masked)
         assert list(faults(plain)) == []
@@ -439,7 +439,7 @@ class TestCommands:
 
     def test_in_the_small_print_alone(self):
         blocks = [
-            section("`ses-worker why x` of a stranger"),
+            section("`ses-worker why x` in an untrusted text"),
             context("#1", "`ses-worker why jane@example.com`", "ses-worker"),
         ]
         post = as_called(Post("t", blocks), self.HOW)

@@ -59,7 +59,7 @@ def test_an_answer_is_the_same_in_whatever_pieces_it_comes(whole, cuts):
     [
         (PLAIN, [5]),
         (TO_THE_END, [LARGEST_BODY_BYTES]),
-        (CHUNKED, []),  # a short one says its length when it is over
+        (CHUNKED, []),  # a short answer says its length when it is over
         (
             CHUNKED.replace(b"2\r\nhe", b"10000\r\n%s\r\n2\r\nhe" % (b"x" * 0x10000)),
             [LARGEST_BODY_BYTES],

@@ -32,7 +32,7 @@ def metrics():
 
 @pytest.fixture
 def report(metrics, message):
-    """Decide on a body as if Jane were a user, tell it, return the lines."""
+    """Decide on a body as if Jane were a user, report it, return the lines."""
     structlog.reset_defaults()
 
     def report(body, user=JANE):
@@ -45,7 +45,7 @@ def report(metrics, message):
 
 
 def heard(lines):
-    """What is said at the usual level."""
+    """The lines logged at the usual level."""
     return [line for line in lines if line["log_level"] != "debug"]
 
 
@@ -288,7 +288,7 @@ class TestProblems:
     def test_an_outage_of_the_store_is_logged_once_by_the_waiter_and_not_for_each_message(
         self, metrics, message
     ):
-        assert self.reported(metrics, message, Unavailable("away")) == []
+        assert self.reported(metrics, message, Unavailable("unreachable")) == []
 
     def test_without_errors_nothing_is_logged(self, metrics, message):
         assert self.reported(metrics, message, None) == []

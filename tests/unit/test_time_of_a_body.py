@@ -1,4 +1,4 @@
-"""Whatever a stranger writes into a body, to read it costs about what to parse its JSON costs."""
+"""Whatever a sender writes into a body, to read it costs about what to parse its JSON costs."""
 
 import tracemalloc
 

@@ -1,4 +1,4 @@
-"""What is asked of AWS, and how often."""
+"""What is requested from AWS, and how often."""
 
 import socket
 
@@ -115,7 +115,7 @@ def test_a_topic_is_looked_up_in_its_own_region():
 
 
 class Client:
-    """Answers whatever it is asked."""
+    """Answers any request."""
 
     def __getattr__(self, operation):
         return lambda **_: {}

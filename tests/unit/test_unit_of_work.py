@@ -97,24 +97,24 @@ class TestDeadLetterPolicy:
 
     def test_known_recipients_are_applied_and_the_message_is_dead_lettered(self, message):
         unit = UnitOfWork(self.POLICY, known_keys=(), users={JANE.email_key: JANE})
-        body = mail.bounce("jane@example.com", "stranger@example.com")
+        body = mail.bounce("jane@example.com", "unknown@example.com")
         handled = unit.decide_message(message(body), decode(body))
         assert handled.disposition.reason is Reason.UNKNOWN_RECIPIENT
         assert [d.feedback.address.key for d in handled.decisions] == ["jane@example.com"]
 
     def test_a_replay_does_the_rest_once_the_user_exists(self, message):
-        body = mail.bounce("jane@example.com", "stranger@example.com")
+        body = mail.bounce("jane@example.com", "unknown@example.com")
         first = UnitOfWork(self.POLICY, known_keys=(), users={JANE.email_key: JANE})
         first.decide_message(message(body), decode(body))
         observed = {
             key for d in first.decisions for key in (d.feedback.dedupe_key, d.feedback.route_key)
         }
-        guest = User(email="stranger@example.com", email_key="stranger@example.com")
+        guest = User(email="unknown@example.com", email_key="unknown@example.com")
         users = first.changed | {guest.email_key: guest}
         replay = UnitOfWork(self.POLICY, known_keys=observed, users=users)
         handled = replay.decide_message(message(body), decode(body))
         assert handled.disposition == Delete(Outcome.APPLIED)
-        assert list(replay.changed) == ["stranger@example.com"]
+        assert list(replay.changed) == ["unknown@example.com"]
 
     def test_a_missing_address_is_recorded(self, message):
         unit = UnitOfWork(self.POLICY, known_keys=(), users={})
@@ -139,7 +139,7 @@ def test_the_same_feedback_by_both_publishing_routes_in_a_batch_counts_once(mess
     assert len(unit.decisions) == 1
 
 
-people = st.sampled_from(["jane@example.com", "joan@example.com", "stranger@example.com"])
+people = st.sampled_from(["jane@example.com", "joan@example.com", "unknown@example.com"])
 bodies = st.lists(
     st.builds(
         lambda who, type, day, feedback, route: mail.bounce(

@@ -1,4 +1,4 @@
-"""Whoever goes by the wall clock is known: it may be wrong, leap and go back."""
+"""Each use of the wall clock is known: it may be wrong, leap and go back."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ USES = {
     "cli/dlq/groups.py": "likewise",
     "commands/dlq/listing.py": "ages of dead letters, for people",
     "store/sample.py": "is rolled back",
-    "service/figures_keeper.py": "which hours are over; one that is not is trimmed too early at worst",
+    "service/figures_keeper.py": "which hours are over; an hour that is not is trimmed too early at worst",
     "store/migrations/versions/0011_figures.py": "since when all is counted, for people",
     "suppression/remover.py": "when a removal was done, in its notice",
     "app/effects.py": "an outbox entry that is due now, or by PostgreSQL's clock",
@@ -33,7 +33,7 @@ USES = {
     "cli/events.py": "until when an export goes",
     "cli/user_table.py": "likewise",
     "cli/data_request.py": "when an answer about a person was made, for people",
-    "commands/check/__init__.py": "which days SES is asked about, as a report does",
+    "commands/check/__init__.py": "the days of which it reads SES's figures, as a report does",
     "cli/report.py": "which days a report is about, for people",
     "cli/history_text.py": "likewise",
     "app/in_force.py": "how many pauses would be over, for people",
@@ -43,11 +43,11 @@ USES = {
     "observability/log.py": "lines of the log",
     "observability/metrics.py": "timestamps for Prometheus, and ages that are never below 0",
     "observability/http/collector.py": "timestamps for Prometheus",
-    "observability/http/measuring.py": "likewise; whether a figure is fresh is asked of the monotonic clock",
+    "observability/http/measuring.py": "likewise; whether a figure is fresh is measured by the monotonic clock",
     "observability/health_file.py": "when it was written",
-    "observability/http/server.py": "how old a connection is; a leap closes one, or lets it live longer",
+    "observability/http/server.py": "how old a connection is; a leap closes a connection, or lets it live longer",
 }
-"""And why a wrong one does no harm there."""
+"""And why a wrong clock does no harm there."""
 
 
 def test_every_use_of_it_gives_the_reason_why_a_wrong_clock_does_no_harm():

@@ -57,9 +57,9 @@ class SendingStatusApi:
         except AwsRefused as refused:
             return Answer(self._refusal(notice, refused))
         except (Unavailable, Refused, Misconfigured, TimeoutError) as error:
-            return Answer(sanitized(f"SES could not be asked: {error}"))
+            return Answer(sanitized(f"SES's API did not answer: {error}"))
         except (AttributeError, KeyError, TypeError, ValueError):
-            return Answer("SES could not be asked: the answer is not SES's")
+            return Answer("SES's API did not answer: the answer is not SES's")
 
     def _elsewhere(self, notice: AccountNotice) -> str:
         """Why our credentials cannot ask about it; empty: they can."""
@@ -99,7 +99,7 @@ class SendingStatusApi:
             return f"ses:{refused.operation} is not permitted"
         if refused.code in ABSENT:
             return f"SES has no such {notice.scope.value.replace('_', ' ')}"
-        return sanitized(f"SES refuses to say: {refused.code}")
+        return sanitized(f"SES refuses the request: {refused.code}")
 
 
 def _of_tenant(found: dict[str, Any], notice: AccountNotice) -> Answer:

@@ -1,8 +1,8 @@
 """Completes an account notice when it is delivered: is it true, and still the newest?
 
-A status event has no proof: anybody who may write to the queue can report one. So SES's own API is
-asked, where that is permitted. The notice never waits for longer than `LONGEST_SECONDS`, and goes
-out whatever the answer.
+A status event has no proof: anybody who may write to the queue can report a status. So SES's API is
+called, where that is permitted. The notice never waits for longer than `LONGEST_SECONDS`, and
+goes out whatever the answer.
 """
 
 from collections.abc import Callable

@@ -128,7 +128,7 @@ def make_relay(
 ) -> "Relay | None":
     """Make the relay; None where no sender is configured: then no effect is enqueued.
 
-    `on_request`: also with a lane for removals that a person asked for, which need no setting.
+    `on_request`: also with a lane for removals that a person requested, which need no setting.
 
     Raises:
         Misconfigured: AWS's own settings are wrong.

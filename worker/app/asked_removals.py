@@ -1,4 +1,4 @@
-"""Finds removals that a person asked for, in a worker that has no lane for them yet.
+"""Finds removals that a person requested, in a worker that has no lane for them yet.
 
 They are rare, so a worker gets the lane only once there are some.
 """

@@ -22,7 +22,7 @@ class Current:
         """The key of hashes of addresses in log lines, if there are any."""
         self.relay = relay
         self.on_request = False
-        """The relay has a lane for removals that a person asked for."""
+        """The relay has a lane for removals that a person requested."""
         self.retired: list[Relay] = []
         """Relays that a reload has replaced, with their last delivery still under way."""
         self._delivers = False

@@ -1,4 +1,4 @@
-"""Builds the relay from the settings: a lane for each notice channel, and one for removals."""
+"""Builds the relay from the settings: a lane for each notice channel, and a lane for removals."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -56,7 +56,7 @@ def make_relay(
 ) -> Relay:
     """Make the relay, with a lane for each sender that is configured.
 
-    `on_request`: also with a lane for removals that a person asked for.
+    `on_request`: also with a lane for removals that a person requested.
 
     Raises:
         Misconfigured: AWS's own settings are wrong.

@@ -124,7 +124,7 @@ def _refusal(error: failures.ClientError) -> Unavailable | AwsRefused:
 
 
 def _is_of_an_answer(error: BaseException) -> bool:
-    """Return whether botocore met the error while it parsed an answer, not one with credentials."""
+    """Return whether botocore met the error while it parsed an answer, not on credentials."""
     modules = {frame.f_globals.get("__name__") for frame, _ in walk_tb(error.__traceback__)}
     return "botocore.parsers" in modules and "botocore.credentials" not in modules
 

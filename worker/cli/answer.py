@@ -28,7 +28,7 @@ _WITHOUT_EVENT = {
 
 
 def answer_of(key: str, verdict: "Verdict", cause: Event | None) -> str:
-    """Say whether mail may go to an address now, until when not, and why not."""
+    """State whether mail may go to an address now, until when not, and why not."""
     if verdict.forgotten_at:
         return _of_forgotten(key, verdict)
     who = f"It is {'a' if verdict.is_user else 'no'} user"
@@ -56,7 +56,7 @@ def _free(verdict: "Verdict") -> str:
 
 
 def reason_in_words(reason: str, cause: Event | None) -> tuple[str, str]:
-    """Say why mail must not go to an address, from the event that is the cause, if known.
+    """State why mail must not go to an address, from the event that is the cause, if known.
 
     Returns the words, and the status code that they explain.
     """

@@ -29,7 +29,7 @@ def wording() -> Callable[[str], str]:
 
 
 def _is_ours(word: str) -> bool:
-    """Tell a command from another word: an account has the name, too."""
+    """Return whether a word is a command of ours: an account has the name, too."""
     from worker.cli import COMMANDS  # which imports this module
 
     return word in COMMANDS

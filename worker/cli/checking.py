@@ -52,7 +52,7 @@ class _Line(NamedTuple):
 @json_option
 @with_settings
 def check(settings: "Settings", addresses: Sequence[str], file: Path | None, as_json: bool) -> None:
-    """Tell for each ADDRESS whether mail may go there now, as may-send does for one.
+    """Show for each ADDRESS whether mail may go there now, as may-send does for a single address.
 
     With - the addresses stand on standard input, one a line, or in the column email of CSV with a
     header. There is an answer for each line that is not empty, in the same order: yes, no, or
@@ -201,7 +201,7 @@ class _Checking:
         click.echo(f"{begun}], {json.dumps(counts)[1:]}")
 
     def conclude(self, *, quiet: bool) -> None:
-        """Say which lines have no address, and of a list how many answers there were."""
+        """Report which lines have no address, and of a list how many answers there were."""
         if self._invalid:
             named = ", ".join(map(str, self._invalid))
             more = ", …" if self._invalid_count > len(self._invalid) else ""

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from worker.store.copying import TableCopied
 
 _NEXT = (
-    "next: set store.url to the new database, and start the worker. Start none with the old one: "
-    "it would deliver the effects that wait in its outbox once more"
+    "next: set store.url to the new database, and start the worker. Start none with the old "
+    "database: it would deliver the effects that wait in its outbox once more"
 )
 
 
@@ -39,7 +39,7 @@ _NEXT = (
 @json_option
 @with_settings
 def copy(settings: "Settings", url: str, as_json: bool) -> None:
-    """Copy the whole database of store.url into an empty one, such as from SQLite to PostgreSQL.
+    """Copy all of the database of store.url into an empty database, as from SQLite to PostgreSQL.
 
     Stop the worker before, and start it with the new store.url afterwards; messages wait in the
     queue meanwhile. Users, events, effects, quarantine, removals and the policy are copied with
@@ -48,7 +48,7 @@ def copy(settings: "Settings", url: str, as_json: bool) -> None:
     changed.
 
     The exit status is 0 if everything was copied, 1 if nothing was: a worker has the old database
-    open, the new one is not empty, or one of them is unavailable.
+    open, the new database is not empty, or one of them is unavailable.
 
     \b
     Example:

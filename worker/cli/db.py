@@ -62,7 +62,7 @@ def upgrade(settings: "Settings") -> None:
 @db.command(context_settings=HELP_SETTINGS)
 @option(
     "--integrity", is_flag=True, show_default="off",
-    help="Read the whole SQLite file, and say what is damaged; it may take minutes.",
+    help="Read the whole SQLite file, and show what is damaged; it may take minutes.",
 )  # fmt: skip
 @json_option
 @with_settings

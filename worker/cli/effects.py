@@ -88,5 +88,5 @@ def show(
         text += f"; the newest {len(rows):,} of {total:,} are shown (--limit)"
     put(out, text)
     if any(state == "parked" for _, state in counts):
-        put(out, "To retry what is parked, when its cause is mended:")
+        put(out, "To retry what is parked, when its cause is fixed:")
         put_whole(out, as_called("  ses-worker outbox retry --parked"))

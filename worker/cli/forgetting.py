@@ -46,7 +46,7 @@ OF_THE_VIEW = (
     "applications that ask the view do_not_mail: it does not list the forgotten; ask may-send or "
     "users check"
 )
-"""Where a block or a pause is kept, and not seen."""
+"""Where a block or a pause is kept, and not shown."""
 OF_OLD_WORKERS = (
     "workers that were started before the upgrade to this version, which do not know who was "
     "forgotten, if {workers} are such: restart them"
@@ -62,7 +62,7 @@ OF_OLD_WORKERS = (
     show_default="off",
     help="Drop the block of a person who complained, too.",
 )
-@option("--dry-run", is_flag=True, show_default="off", help="Only say what is on record.")
+@option("--dry-run", is_flag=True, show_default="off", help="Only show what is on record.")
 @option("--yes", is_flag=True, show_default="off", help="Do not ask for confirmation.")
 @json_option
 @with_settings
@@ -127,7 +127,7 @@ def _keys(addresses: Sequence[str]) -> list[str]:
     """Return the normalised addresses of the command line, or of standard input; all, or none.
 
     Raises:
-        UsageError: one is no address, there is none, or there are too many.
+        UsageError: a text is no address, there is none, or there are too many.
 
     """
     from worker.core.address import parse_address

@@ -1,4 +1,4 @@
-"""The lines about an event: what SES said, what was decided, before and after. Pure."""
+"""The lines about an event: what SES reported, what was decided, before and after. Pure."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -42,7 +42,7 @@ def more_lines_of(event: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def meaning_of(event: Mapping[str, Any]) -> dict[str, str]:
-    """What SES and the mail server said, in plain words, for JSON."""
+    """What SES and the mail server reported, in plain words, for JSON."""
     status = status_of(event["status"], event["diagnostic"])
     return {
         "type": meaning_of_type(event["kind"], event["type"], event["subtype"]),
@@ -73,7 +73,7 @@ def _states(at: datetime, change: "Change") -> Iterator[tuple[str, str]]:
 
 
 def state_at(user: "User", at: datetime) -> str:
-    """Say whether an address was paused or blocked at a time."""
+    """State whether an address was paused or blocked at a time."""
     states = ["blocked without an end (auto_block_spam)"] if user.auto_block_spam else []
     if user.paused_until and user.paused_until > at:
         states.append(f"paused until {moment(user.paused_until)} ({user.pause_reason})")

@@ -55,7 +55,7 @@ def _show_undo(out: "Console", story: "Story") -> None:
 
 
 def _record(user: Row, verdict: "Verdict") -> str:
-    """Say what the verdict leaves out."""
+    """Add what the verdict leaves out."""
     record, until = f"On record: {feedback_counts(user)}.", user["paused_until"]
     if until is None or verdict.until:
         return record

@@ -55,7 +55,7 @@ class NewUsers:
         self._newest_before = newest_user(store)
 
     def show(self, counts: "Imported") -> None:
-        """Say about how many of them something was on record, and what was done with it."""
+        """Report about how many of them something was on record, and what was done with it."""
         if counts.forgotten:
             users = counted(counts.forgotten, "new user was", "new users were")
             stays = "stays" if counts.forgotten == 1 else "stay"

@@ -25,7 +25,7 @@ _NO_ANSWER = "This is no answer: treat it as no"
 @json_option
 @with_settings
 def may_send(settings: "Settings", address: str, as_json: bool) -> None:
-    """Tell whether mail may go to an address now, however the address is spelled.
+    """Show whether mail may go to an address now, however the address is spelled.
 
     The exit status is 0 if it may, 3 if it must not, 2 if this is no address, and 1 if the
     database cannot be read. Send only after 0. An address that is no user is judged by its

@@ -39,14 +39,14 @@ class OffList:
     def is_off_the_list(self) -> bool:
         """Whether no address is on the list, so far as SES says."""
         figures = self.figures
-        return bool(figures["asked"] == figures[_REMOVED] + figures[_NOT_LISTED])
+        return bool(figures["requested"] == figures[_REMOVED] + figures[_NOT_LISTED])
 
     @property
     def figures(self) -> dict[str, Any]:
         """The figures, for JSON."""
         outcomes = dict(self._end.outcomes) if self._end else {}
         return {
-            "asked": len(self._removals),
+            "requested": len(self._removals),
             _REMOVED: outcomes.pop(_REMOVED, 0),
             _NOT_LISTED: outcomes.pop(_NOT_LISTED, 0),
             **outcomes,
@@ -88,7 +88,7 @@ class OffList:
             print_message(_left_to_worker(self._end))
 
     def _messages(self, end: "Progress", *, is_single: bool) -> Iterator[str]:
-        """Say what became of an address: of many only where it may still be listed."""
+        """Report what became of an address: of many only where it may still be listed."""
         for number, text in end.results.items():
             outcome, _, detail = text.partition(":")
             if not is_single and outcome in {_REMOVED, _NOT_LISTED}:

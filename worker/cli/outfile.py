@@ -77,7 +77,7 @@ def _replacement(path: Path) -> Iterator[IO[str]]:
 def _keep_owner_and_mode(path: Path, descriptor: int) -> None:
     with suppress(FileNotFoundError):
         before = path.stat()
-        with suppress(PermissionError):  # only root may give a file away
+        with suppress(PermissionError):  # only root may change a file's owner
             os.fchown(descriptor, before.st_uid, before.st_gid)
         os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
 

@@ -106,8 +106,8 @@ def provision(
     second run does nothing. The exit status is 1 if a resource named by an option is configured
     differently, or if the endpoint does not support a call.
 
-    SES publishes to the topic what --identity and --configuration-set name. Without both, it is
-    said whether SES publishes anything to it.
+    SES publishes to the topic what --identity and --configuration-set name. Without both, the
+    command reports whether SES publishes anything to it.
 
     What was done is reported on standard error. Standard output has the settings that the worker
     needs, as lines for its environment; --write-settings puts them into a settings file instead.

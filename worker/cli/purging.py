@@ -46,7 +46,7 @@ _PAUSE_SECONDS = 0.01
 @click.command(context_settings=HELP_SETTINGS)
 @option(
     "--dry-run", is_flag=True, show_default="off",
-    help="Say how much would go, and change nothing.",
+    help="Show how much would go, and change nothing.",
 )  # fmt: skip
 @option(
     "--now", "at_once", is_flag=True, show_default="off",

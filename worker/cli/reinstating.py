@@ -35,7 +35,7 @@ _LONGEST_TENANT = 64
 def _is_sentence(_: click.Context, __: click.Parameter, value: str) -> str:
     text = value.strip()
     if not text:
-        raise click.BadParameter("is empty: say why, since the history keeps it")
+        raise click.BadParameter("is empty: give the reason, which the history keeps")
     if not text.isprintable() or len(text) > LONGEST_REASON:
         raise click.BadParameter(f"must be a line of at most {LONGEST_REASON} characters")
     return text
@@ -65,7 +65,7 @@ def _is_tenant(_: click.Context, __: click.Parameter, value: str | None) -> str 
     show_default="the account's list",
     help="With --also-suppression-list: off the list of this tenant instead.",
 )
-@option("--dry-run", is_flag=True, show_default="off", help="Only say what would be lifted.")
+@option("--dry-run", is_flag=True, show_default="off", help="Only show what would be lifted.")
 @json_option
 @with_settings
 def reinstate(
@@ -88,7 +88,7 @@ def reinstate(
 
     SES refuses mail to an address on its own suppression list. With --also-suppression-list the
     address leaves that list, too, whatever put it there and whatever suppression.remove says: you
-    decide. Each takes SES about four seconds. What cannot be done now is owed, and done by a
+    decide. Each takes SES about four seconds. What cannot be done now waits in the outbox for a
     running worker or the next drain. An address that is neither paused nor blocked is taken off
     all the same.
 
@@ -98,7 +98,7 @@ def reinstate(
 
     \b
     Example:
-      ses-worker users reinstate jane@example.com --reason "her provider mended its server"
+      ses-worker users reinstate jane@example.com --reason "her provider fixed its server"
       ses-worker users reinstate - --reason "outage of example.com" < addresses.txt
       ses-worker users reinstate jane@example.com --reason "she wrote to us" \\
         --also-suppression-list
@@ -194,7 +194,7 @@ class _Reinstating:
     @property
     def interrupted(self) -> str:
         """What is done after an interrupt."""
-        removals = f", and {len(self.removals):,} removals are owed" if self.removals else ""
+        removals = f", and {len(self.removals):,} removals wait" if self.removals else ""
         return f"{self.lifted:,} addresses are reinstated{removals}"
 
     def go_through(self) -> None:

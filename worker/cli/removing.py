@@ -29,7 +29,7 @@ def remove(settings: "Settings", address: str, as_json: bool) -> None:
     The list may also be CSV with a header that has a column email.
 
     The users' events stay on record: from now on `may-send` and the view do_not_mail judge the
-    address by them. Nothing is asked. The exit status is 1 if an address was no user, or no
+    address by them. There is no prompt. The exit status is 1 if an address was no user, or no
     address; all others are removed all the same. The first 20 of those are printed, with --json
     all of them.
 

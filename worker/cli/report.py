@@ -28,7 +28,7 @@ class _By(click.ParamType[str]):
     name = "WHAT"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the value as it is, if it is one."""
+        """Return the value as it is, if `by` accepts it."""
         if value == _TAG:
             self.fail("tag: needs the name of a tag, such as tag:campaign", param, ctx)
         if value not in _BY and not value.startswith(_TAG):

@@ -127,7 +127,7 @@ def _people(sums: Sums) -> Sequence[tuple[str, str]]:
 
 
 def _people_unknown(sums: Sums, unknown: str) -> Sequence[tuple[str, str]]:
-    """Say what is known of people where a part of the report has no figures on them."""
+    """Show what is known of people where a part of the report has no figures on them."""
     whose = f"of users for the first time, and repeated: {unknown}"
     return (
         ("Bounces", f"{sums.bounces:,}, {sums.unknown_bounce:,} of no user; {whose}"),
@@ -144,7 +144,7 @@ def _show_reasons(out: "Console", report: Report) -> None:
     parts = (
         ("Why mail bounced, by SES", [r for r in report.reasons if r.kind == "bounce"]),
         ("Why mail bounced, by the mail servers' status codes", report.statuses),
-        ("What complaints said", [r for r in report.reasons if r.kind == "complaint"]),
+        ("Reasons of complaints", [r for r in report.reasons if r.kind == "complaint"]),
     )
     for title, found in parts:
         if found:
@@ -197,7 +197,7 @@ def _show_rows(out: "Console", report: Report) -> None:
 
 
 def _about(report: Report) -> str:
-    """Say which days the mails and rates of the table are about, if not all. Days say it."""
+    """Name the days that the mails and rates of the table are about, if not all. Days name them."""
     has_mails = any(row.bounces.state is not State.UNKNOWN for row in report.rows)
     if report.by == By.DAY or not (has_mails and report.rates_since):
         return ""

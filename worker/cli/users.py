@@ -158,7 +158,7 @@ def show(settings: "Settings", address: str, as_json: bool) -> None:
 
 
 def _show_undo(settings: "Settings", store: "Store", user: Mapping[str, Any]) -> None:
-    """Print the command that lifts the user's pause and block, as `why` does, if there is one."""
+    """Print the command that lifts the user's pause and block, as `why` does, if either is set."""
     until = user["paused_until"]
     is_barred = user["auto_block_spam"] or (until and until > datetime.now(UTC))
     if is_barred and (undo := _undo(settings, store, user["email_key"])):

@@ -52,12 +52,12 @@ class Story(Struct, frozen=True, kw_only=True):
 @json_option
 @with_settings
 def why(settings: "Settings", address: str, messages: bool, as_json: bool) -> None:
-    """Tell whether mail may go to an address, and show all that is on record about it.
+    """Show whether mail may go to an address, and all that is on record about it.
 
-    The events are in the order in which they occurred: what SES and the mail server said, in plain
-    words; whose fault it was; the rule that decided; the record before and after, by the policy of
-    these settings; what the event caused, and what became of that. At the end stands the command
-    that lifts pause and block.
+    The events are in the order in which they occurred: what SES and the mail server reported, in
+    plain words; whose fault it was; the rule that decided; the record before and after, by the
+    policy of these settings; what the event caused, and what became of that. At the end stands the
+    command that lifts pause and block.
 
     SES's own messages are stored with their notices, so only where Slack is configured. The
     database is only read. With log.addresses = "hashed", --json has the address_hash of the log.

@@ -19,7 +19,7 @@ _BECAUSE = {
     (Kind.BOUNCE, "permanent"): "SES reports a permanent bounce",
     (Kind.BOUNCE, "permanent_status"): "SES calls it transient, and the status says permanent",
     (Kind.BOUNCE, "transient"): "SES reports a transient bounce",
-    (Kind.BOUNCE, "other_bounce"): "SES does not say whether the bounce is permanent",
+    (Kind.BOUNCE, "other_bounce"): "SES does not report whether the bounce is permanent",
     (Kind.COMPLAINT, "refused_by_ses"): "SES itself refused to send, and nobody complained",
     (Kind.COMPLAINT, "not_spam"): "the person says that the mail is not spam",
     (Kind.COMPLAINT, "timed_complaint"): "the person complained, which blocks for a time",
@@ -60,7 +60,7 @@ def feedback_counts(user: Mapping[str, Any]) -> str:
 
 
 def state_of(user: Mapping[str, Any], now: datetime) -> str:
-    """Say whether a user may be mailed now, and until when not."""
+    """State whether a user may be mailed now, and until when not."""
     states = ["blocked (auto_block_spam), which no date ends"] if user["auto_block_spam"] else []
     if until := user["paused_until"]:
         verb = "paused" if until > now else "no longer paused: it was"
@@ -69,7 +69,7 @@ def state_of(user: Mapping[str, Any], now: datetime) -> str:
 
 
 def decision_of(event: Mapping[str, Any]) -> str:
-    """Say what was done about an event, and because of which rule."""
+    """State what was done about an event, and because of which rule."""
     if event["kind"] == REINSTATEMENT:
         return f"{event['type']} lifted pause and block{_off_list(event)}: {event['diagnostic']}"
     if event["kind"] == FORGIVENESS:
@@ -94,17 +94,17 @@ def _of_note(note: str) -> str:
     if note == FORGIVEN:
         return "and a later delivery has forgiven it"
     if note == REPEATED:
-        return "in the third pause within 90 days, or a later one"
+        return "in the third pause within 90 days, or a later pause"
     count, _, most = note.partition("_of_")
     return f"number {count} of the {most} that pause" if most else ""
 
 
 def _off_list(event: Mapping[str, Any]) -> str:
-    """Say of which of SES's suppression lists a reinstatement has asked to take an address off."""
+    """Name the suppression lists of SES that a reinstatement has requested to take it off."""
     if event["subtype"] != OFF_LIST:
         return ""
     whose = f"the suppression list of tenant {event['tenant']}" if event["tenant"] else OF_ACCOUNT
-    return f", and asked to take the address off {whose}"
+    return f", and requested to take the address off {whose}"
 
 
 def _by_settings(rule: str) -> str:

@@ -12,7 +12,7 @@ from worker.core.masking import cut, sanitized
 _COLUMN = "email"
 _DELIMITERS = (",", ";", "\t")
 _LONGEST_LINE = 100_000
-"""Characters of a row of CSV; a longer one is no address."""
+"""Characters of a row of CSV; a longer row is no address."""
 _SHOWN = 80
 
 
@@ -70,7 +70,7 @@ def _header(line: str) -> tuple[str, Sequence[str]] | None:
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
-    """Split a row; of one that is not valid nothing is left."""
+    """Split a row; of an invalid row nothing is left."""
     if len(line) > _LONGEST_LINE:
         return []
     if '"' not in line:

@@ -1,6 +1,6 @@
-"""Takes addresses off SES's suppression list at once, for the command that has asked for it.
+"""Takes addresses off SES's suppression list at once, for the command that requested it.
 
-The removals are owed since the reinstatement was committed. A worker that finds them does them,
+The removals were enqueued when the reinstatement was committed. A worker that finds them does them,
 too: each is claimed by one of the two.
 """
 
@@ -47,7 +47,7 @@ class Progress(Struct, frozen=True, kw_only=True):
     parked: int
     """They cannot be done."""
     waiting: int
-    """They are owed, and done by the next worker or drain."""
+    """They stay in the outbox, and are done by the next worker or drain."""
     error: str
     """Why they wait, if that is known."""
 
@@ -56,7 +56,7 @@ Watch = Callable[[Progress], None]
 
 
 class Delivering:
-    """Delivers removals that were asked for until they are over, or cannot be done now."""
+    """Delivers removals that were requested until they are over, or cannot be done now."""
 
     def __init__(self, settings: Settings, store: Store, ids: Sequence[int]) -> None:
         self._store = store
@@ -74,10 +74,10 @@ class Delivering:
     def until_over(self, watch: Watch) -> Progress:
         """Deliver, and return what became of the removals.
 
-        An interrupt ends it early; what is not done stays owed.
+        An interrupt ends it early; what is not done stays in the outbox.
 
         Raises:
-            Unavailable: the store is unavailable; the removals stay owed.
+            Unavailable: the store is unavailable; the removals stay in the outbox.
 
         """
         self._relay.start()
@@ -116,7 +116,7 @@ class Delivering:
     def _deliver_unless_blocked(
         self, effects: Sequence[Effect]
     ) -> tuple[Delivery, Sequence[OutboxEntry]]:
-        """Deliver; of credentials that may not, say so and give the effect back.
+        """Deliver; of credentials that may not, report it and give the effect back.
 
         They are those of the operator: nothing is wrong with the lane of a worker.
         """

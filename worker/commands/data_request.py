@@ -1,4 +1,4 @@
-"""Finds what lies about one person outside of the tables of users, events and effects."""
+"""Finds what is stored about one person beside the tables of users, events and effects."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -21,9 +21,9 @@ from worker.suppression import SuppressionList, classify_refusal
 from worker.suppression.listing import nameable
 
 MOST_SPELLINGS = 5
-"""Spellings of an address that SES is asked about: its list knows only the one that it mailed."""
+"""Spellings of an address that are looked up at SES: its list has the spelling that it mailed."""
 MOST_TENANTS = 20
-"""Tenants whose lists SES is asked about; each question takes a second."""
+"""Tenants whose lists are read; each request takes a second."""
 
 Row = Mapping[str, Any]
 
@@ -103,7 +103,7 @@ def look_into_suppression_lists(
     tenants = list(dict.fromkeys(row["tenant"] for row in rows if row["tenant"]))
     place = "SES's suppression lists"
     if len(tenants) > MOST_TENANTS:
-        found.not_read[place] = f"{len(tenants):,} tenants, of which {MOST_TENANTS} were asked for"
+        found.not_read[place] = f"{len(tenants):,} tenants, of which {MOST_TENANTS} were looked up"
     pauses = chain([0.0], repeat(1 / settings.suppression.requests_per_second))
     spellings = list(_spellings(given, on_record))[:MOST_SPELLINGS]
     try:
@@ -124,7 +124,7 @@ def look_into_suppression_lists(
 
 
 def _spellings(given: str, on_record: OnRecord) -> Iterable[str]:
-    """Return the spellings on record, the latest first, and the one that was asked for."""
+    """Return the spellings on record, the latest first, and the given one."""
     reported = [row["recipient_as_reported"] for row in reversed(on_record.events)]
     parsed = [parse_address(text) for text in (given, *reported)]
     addresses = [address for address in parsed if address]

@@ -48,7 +48,7 @@ def confirmation_in(settings: Settings, message_id: str) -> tuple[str, str]:
 def confirm(settings: Settings, topic: str, token: str) -> str:
     """Confirm a subscription of our queue with the operator's credentials; return its ARN.
 
-    A token does not say what it subscribes. SNS sends it to the endpoint, whose owner may send it
+    A token does not show what it subscribes. SNS sends it to the endpoint, whose owner may send it
     on to our queue: so a subscription of another endpoint is ended as soon as it is known, unless
     it was there before: SNS takes a token again, and somebody may need that subscription.
 

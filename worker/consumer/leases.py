@@ -2,7 +2,7 @@
 
 Messages wait when the store or the dead-letter queue is slow. Once a lease has run out, another
 receiver may hold the message, and the receipt handle is not used again: in ChangeMessageVisibility
-it would take the message away from the new receiver
+it would end the lease of the new receiver
 (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html).
 """
 

@@ -42,8 +42,8 @@ log = structlog.get_logger()
 _TOO_LARGE = re.compile(r"must be shorter than", re.IGNORECASE)
 """SQS's words for a message above the queue's MaximumMessageSize."""
 _RAISE_THE_LIMIT = (
-    ". With the attributes that say why, it is larger than the dead-letter queue accepts: raise "
-    "MaximumMessageSize of that queue, to 1,048,576 bytes at most, so that later ones fit"
+    ". With the attributes that hold the reason, it is larger than the dead-letter queue accepts: "
+    "raise MaximumMessageSize of that queue, to 1,048,576 bytes at most, so that later ones fit"
 )
 
 

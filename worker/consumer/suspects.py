@@ -9,8 +9,8 @@ outage, and in an outage no message is to blame. So a message is blamed only aft
 
 A store that comes and goes would have to break off at the same message three times, and at no other
 between. Where no other message arrives, five successful probes are enough, if the message was
-received five times as well. An outage that a probe confirms does not count, nor does one in which
-no transaction could be begun.
+received five times as well. An outage that a probe confirms does not count, nor does an outage in
+which no transaction could be begun.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ TIMES_WITHOUT_OTHERS = 5
 FIRST, WITH_OTHERS, LAST = 0, 1, 2
 """Ranks in which messages are written."""
 MOST_KNOWN = 1_000
-"""Suspects; the oldest is forgotten for a new one. Each takes some 300 bytes."""
+"""Suspects; the oldest is forgotten for a new suspect. Each takes some 300 bytes."""
 
 
 class _Suspicion(Struct):

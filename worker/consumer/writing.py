@@ -107,7 +107,7 @@ class Writer:
 
     @property
     def most(self) -> int:
-        """How many messages to receive: a single one after several outages without a write."""
+        """How many messages to receive: a single message after several outages without a write."""
         return 1 if self._outages_in_a_row > 1 else LARGEST_BATCH
 
     def _take_turns_while(self, needed: Callable[[], bool]) -> None:

@@ -11,7 +11,7 @@ class EventBridge(StrEnum):
     ACCEPTED = "accepted"
     BY_TOPIC = "by_topic"
     """Only in the envelope of an accepted topic. EventBridge's wrapper carries no proof of its own:
-    everybody who may send to the queue can write one."""
+    everybody who may send to the queue can write a wrapper."""
     REFUSED = "refused"
 
 
@@ -19,9 +19,9 @@ class Verify(StrEnum):
     """Which signatures of SNS are verified."""
 
     AUTO = "auto"
-    """Those that a message carries; a message without one is processed."""
+    """Those that a message carries; a message without a signature is processed."""
     REQUIRE = "require"
-    """A message without a right one is refused."""
+    """A message without a right signature is refused."""
     OFF = "off"
 
 

@@ -75,6 +75,6 @@ class Verification(StrEnum):
     """Whether SES's own API says the same (`account_events.verification`)."""
 
     REPORTED = "reported"
-    """Not asked, or SES's API did not say."""
+    """SES's API was not asked, or gave no answer."""
     CONFIRMED = "confirmed"
     CONTRADICTED = "contradicted"

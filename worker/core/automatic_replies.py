@@ -5,9 +5,9 @@ Transient/General, and no `action`, `status` or `diagnosticCode`, for such a rep
 status notification (RFC 3834). SES does not count it in the bounce rate
 (https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html#bounce-types).
 
-Some servers put their reply into such a notification. Then the words say what it is: those by
-which mail programs begin the subject of an automatic reply, and by which people say that they are
-away, in the languages in which the large mail programs are written.
+Some servers put their reply into such a notification. Then the words show what it is: those with
+which mail programs begin the subject of an automatic reply, and with which people write that they
+are away, in the languages in which the large mail programs are written.
 """
 
 import unicodedata
@@ -93,4 +93,4 @@ _STEMS = tuple(sorted({
     for phrase in _SPACED
     if phrase.isascii()
 }))  # fmt: skip
-"""One of them is in each reply in ASCII that has a phrase."""
+"""At least one of these words is in each reply in ASCII that has a phrase."""

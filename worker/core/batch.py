@@ -30,11 +30,11 @@ half as many."""
 
 
 class Reader(Protocol):
-    """The reading part of a store's transaction (`worker.core.ports.Transaction`)."""
+    """The part of a store's transaction that reads (`worker.core.ports.Transaction`)."""
 
     @property
     def locked(self) -> Collection[str]:
-        """Return which users of those asked for could not be read: another session holds them."""
+        """Return which of the requested users could not be read: another session holds them."""
 
     def users(self, email_keys: Collection[str]) -> dict[str, User]:
         """Return the known users, by key."""

@@ -38,7 +38,7 @@ def decide(
     """Apply the first rule that matches; `user` is None for an unknown recipient.
 
     The date of the event is its own time, or `received_at` if that time cannot be parsed or is in
-    the future. `past`: what happened to the address before, asked if `policy.needs_past`.
+    the future. `past`: what happened to the address before, read if `policy.needs_past`.
     """
     occurred_at = feedback.notification.occurred_at or received_at
     occurred_at = min(occurred_at, received_at)

@@ -52,7 +52,7 @@ def _length_without_name(before: str) -> int:
 
 
 def _opening_quote(text: str) -> int:
-    """Return where the quoted text at the end begins; of a longer one all of it is taken."""
+    """Return where the quoted text at the end begins; of a longer text all of it is taken."""
     closing = len(text) - 1
     escapes = text[:closing].endswith(_BACKSLASH)  # as in a text of JSON within JSON
     quote = _BACKSLASH + _QUOTE if escapes else _QUOTE

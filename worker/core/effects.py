@@ -22,7 +22,7 @@ Each configured notice channel has a lane, which is named after its settings sec
 SUPPRESSION = Lane("suppression")
 """Removals from the suppression list, by the patterns of `suppression.remove`."""
 ASKED_REMOVALS = Lane("asked_removals")
-"""Removals that a person asked for. They do not wait behind the others, and are done by any process
+"""Removals that a person requested. They do not wait behind the others, and are done by any process
 that finds them, whatever the settings say. All other lanes are notice channels."""
 URGENT = frozenset({EffectKind.ACCOUNT_NOTICE, EffectKind.OWN_FAULTS_NOTICE})
 """They go out before all others of their lane, each by itself and never in a digest."""

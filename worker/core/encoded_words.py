@@ -53,7 +53,7 @@ def decoded(text: str) -> str | None:
 
 
 def words_in(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield where words are in a text of any length, and what they say; none that is broken.
+    """Yield where words are in a text of any length, and their text; none that is broken.
 
     Adjacent words of a charset are decoded together, also with blanks between them.
     """

@@ -3,7 +3,7 @@
 Anybody who may publish to the topic can invent any number of them, each with texts of 40,000
 characters. Beyond `MOST_IN_DETAIL` within an hour an event is kept without its long texts. All that
 decides is kept: both keys, so that a replay is a duplicate; type, sub-type, times, status, fault
-and what the diagnostic was found to say; the rule and the action. Figures count it as any other.
+and what was found in the diagnostic; the rule and the action. Figures count it as any other.
 
 A process counts what it has committed itself: several workers keep as many each. What is counted
 decides nothing, so it need not survive the process.

@@ -193,7 +193,7 @@ def users_of(events: Iterable[Recorded], policy: Policy) -> dict[str, User]:
 
 
 class Person:
-    """What is on record about an address: a user, if it is one, and its events.
+    """What is on record about an address: the user, if there is one, and its events.
 
     Events are added one by one: an address may have more of them than fit into memory.
     """
@@ -218,7 +218,7 @@ class Person:
             ("bounce", self.start.last_soft_bounce),
             ("complaint", self.start.last_complaint),
         }
-        """Dates of the record for which no event was seen yet."""
+        """Dates of the record whose event has not come yet."""
         self._reinstated_at = record.reinstated_at
         self._has_reinstatement = record.reinstated_at in {None, self.start.reinstated_at}
         self._bounces = self.start.hard_bounce_count + self.start.soft_bounce_count

@@ -26,7 +26,7 @@ MOST_RECORDS = 1_000
 """Records of a Lambda event. SNS gives a function 1, SQS 10 unless it is configured to give more;
 each can be a message with a row and a log line."""
 MOST_RESOURCES = 20
-"""ARNs in EventBridge's wrapper that are looked at; SES names one."""
+"""ARNs in EventBridge's wrapper that are looked at; SES names a single ARN."""
 
 LONGEST_TIME = 64
 """An event time. With nanoseconds, a space and an offset it has 36 characters."""
@@ -55,7 +55,7 @@ MOST_TAGS = 50
 (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html). Further tags are left
 out."""
 MOST_TAG_VALUES = 10
-"""Values of a tag; a mail has one."""
+"""Values of a tag; a mail has a single value."""
 LONGEST_TAG = 256
 """The name, or a value, of a tag, as SES limits them
 (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html)."""

@@ -27,7 +27,7 @@ _ENDS = frozenset(filter(str.isspace, map(chr, range(0x3001)))) | frozenset('<>"
 """Characters before which a local part cannot continue: spaces, angle brackets, an opening quote.
 Commas, colons and brackets need quotes too, but people type them without: `jane,doe@…`."""
 _BEFORE_A_QUOTE = _ENDS | frozenset("=:,;([{\\")
-"""A quote after one of these opens a quoted text; elsewhere it was typed inside a local part."""
+"""Characters before a quote that opens a quoted text; any other quote is inside a local part."""
 _FEW = 16
 """Up to so many different characters it is faster to replace each than to test every character."""
 _DOMAIN = re.compile(r"[\w.-]*+")

@@ -197,7 +197,7 @@ class Counted(Struct, frozen=True, kw_only=True):
     """SES's own time; None if it cannot be parsed."""
     domains: Sequence[str]
     """Of the recipients, an entry for each; empty text: unknown. Opens and clicks have one entry,
-    for SES does not say who of several recipients it was."""
+    for SES does not report which of several recipients it was."""
     delivered_to: Sequence[str] = ()
     """Of a delivery: the keys of the recipients (`users.email_key`)."""
     configuration_set: str

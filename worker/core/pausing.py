@@ -150,7 +150,7 @@ def _earlier(at: datetime, window: timedelta) -> datetime:
 
 
 def _repeated(bounces: list[tuple[datetime, Action]], policy: Policy) -> frozenset[datetime]:
-    """Find the bounces of the third pause, or a later one, within `REPEATS_WITHIN`.
+    """Find the bounces of the third pause, or a later pause, within `REPEATS_WITHIN`.
 
     A bounce begins a pause unless the ordinary pause of an earlier bounce still lasts.
     """

@@ -12,7 +12,7 @@ from worker.core.model import Action, Kind, UserMatch
 
 
 class EffectKind(StrEnum):
-    """What an effect is; `outbox.kind`. It does not say where it is delivered: that is the lane."""
+    """What an effect is; `outbox.kind`. Where it is delivered is not in it: that is the lane."""
 
     BOUNCE_NOTICE = "bounce_notice"
     COMPLAINT_NOTICE = "complaint_notice"
@@ -81,13 +81,13 @@ class Removal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     subtype: str | None
     occurred_at: datetime
     tenant: str = ""
-    """The tenant's name; empty if the message does not say it."""
+    """The tenant's name; empty if the message does not have it."""
     also: tuple[str, ...] = ()
-    """Other spellings on record, of a removal that a person asked for."""
+    """Other spellings on record, of a removal that a person requested."""
     asked_by: str = ""
-    """The system user who asked for it at `occurred_at`; empty: a pattern of the settings did."""
+    """The system user who requested it at `occurred_at`; empty: a pattern of the settings did."""
     why: str = ""
-    """Why it was asked for."""
+    """Why it was requested."""
 
     @property
     def of_tenant(self) -> bool:
@@ -110,7 +110,7 @@ class RemovalOutcome(StrEnum):
     KEPT_UNWANTED = "kept_unwanted"
     """The current settings no longer ask for its removal."""
     KEPT_NEWER = "kept_newer"
-    """It was listed after a person had asked for its removal."""
+    """It was listed after a person had requested its removal."""
     NOT_POSSIBLE = "not_possible"
     """SES's call cannot name this address (it holds a `/`), or refuses it."""
     UNKNOWN_TENANT = "unknown_tenant"
@@ -131,7 +131,7 @@ class RemovalNotice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tenant: str = ""
     """The tenant whose list it is; empty: the account's."""
     asked_by: str = ""
-    """The system user who asked for the removal; empty: nobody did."""
+    """The system user who requested the removal; empty: nobody did."""
     why: str = ""
 
 

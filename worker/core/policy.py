@@ -92,7 +92,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Whether decisions depend on earlier events of the address; likewise."""
 
     def __post_init__(self) -> None:
-        """Derive what is asked for each message."""
+        """Derive what each message needs."""
         force_setattr(self, "rules", _rules_of(self))
         force_setattr(self, "needs_past", self.soft_bounces_to_pause > 1 or bool(self.repeat_pause))
 

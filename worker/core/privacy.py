@@ -22,7 +22,7 @@ class PrivacyKey:
         """A fingerprint, by which a changed key is noticed."""
 
     def __repr__(self) -> str:
-        """Say which key it is, and not the key."""
+        """Show which key it is, and not the key."""
         return f"PrivacyKey(key_id={self.key_id!r})"
 
     def __eq__(self, other: object) -> bool:

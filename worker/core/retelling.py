@@ -1,4 +1,4 @@
-"""Tells how the record of an address came about, event by event. Pure.
+"""Shows how the record of an address came about, event by event. Pure.
 
 Events are folded in the order in which they occurred. The worker may have received them in another
 order; the record that they end in is the same.

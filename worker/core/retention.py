@@ -13,7 +13,7 @@ from worker.core.pausing import later
 from worker.core.policy import REPEATS_WITHIN, Policy, Rule, is_refusal, rule_for
 
 ANNOUNCED_FOR = timedelta(days=7)
-"""So long it is only said how much would go, before it goes."""
+"""So long it is only announced how much would go, before it goes."""
 AT_ONCE = timedelta(days=31)
 """By so much may a limit move since the last purge without an announcement. Beyond that somebody
 has shortened a period, has upgraded, or a clock is wrong."""
@@ -100,14 +100,14 @@ class Judge:
         is_over = self._end(event, rule, self._policies[0]) <= self._now
         if not is_over or (rule.action is Action.AUTO_BLOCK_SPAM and not rule.is_timed):
             return Fate.ASK
-        # Without this bounce, one that SES has refused would be the first and pause.
+        # Without this bounce, a bounce that SES has refused would be the first and pause.
         return Fate.ASK if is_refused_lately else Fate.GOES
 
     def _is_remembered(self, event: Recorded, policy: Policy) -> bool:
         """Return whether a policy with a memory may still look at the event.
 
-        A bounce begins a pause unless the pause of one before lasts, and the pauses of 90 days
-        count; so a bounce matters until 90 days after the end of its own pause.
+        A bounce begins a pause unless the pause of an earlier bounce lasts, and the pauses of 90
+        days count; so a bounce matters until 90 days after the end of its own pause.
         """
         if not policy.needs_past:
             return False
@@ -138,7 +138,7 @@ def required(
     """Return the ids of the old events of an address that must stay.
 
     `events`: all on record of the address, in the order of ids. Without the others the answer for
-    the address is what it was: as for a stranger, and as for the user that it may become.
+    the address is what it was, both while it is no user and once it has become a user.
     """
     expected = _answers(events, policy, now)
     rest = [event for event in events if event.id not in old]
@@ -157,9 +157,9 @@ def _may_bar(event: Recorded) -> bool:
 
 
 class _Answers:
-    """Whether mail may go to a stranger, and to the user that the stranger would be.
+    """Whether mail may go to an address that is no user, and to the user that it may become.
 
-    The view `do_not_mail` does not know that a stranger was reinstated.
+    The view `do_not_mail` does not know that an address that is no user was reinstated.
     """
 
     def __init__(self, policy: Policy) -> None:

@@ -69,7 +69,7 @@ def decide_on_forgotten(
 
 
 def require_key(key: PrivacyKey | None, key_id: str) -> PrivacyKey:
-    """Return the key of these settings, if it is the one by which people were forgotten.
+    """Return the key of these settings, if people were forgotten by it.
 
     Raises:
         Misconfigured: it is not set, or another: nobody who was forgotten would be recognised.

@@ -73,7 +73,7 @@ class UnitOfWork:
         self.created: dict[str, User] = {}
         self.changed: dict[str, User] = {}
         self.memory = Memory(policy)
-        """Asked only if `policy.needs_past`."""
+        """Read only if `policy.needs_past`."""
         self.deliveries: dict[str, datetime] = {}
         """The last delivery to each user, where `policy.track_deliveries` has it kept."""
         self.facts: dict[Fact, int] = {}
@@ -103,7 +103,7 @@ class UnitOfWork:
                 return self._decide_parts(received, content.parts)
 
     def _decide_parts(self, received: Received, parts: Sequence[Single]) -> Handled:
-        """Decide on all parts, so that one that cannot be read does not stop the others.
+        """Decide on all parts, so that a part that cannot be read does not stop the others.
 
         A locked user stops all, before anything of the message is decided.
         """

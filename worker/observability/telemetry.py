@@ -35,7 +35,7 @@ class Telemetry:
     """Counts and logs the results of `process`."""
 
     def __init__(self, metrics: Metrics, key: Callable[[], bytes | None] = lambda: None) -> None:
-        """`key` returns that of hashed addresses; None: no line has one."""
+        """`key` returns that of hashed addresses; None: no line has a hash."""
         self._metrics = metrics
         self._key = key
         self._warned: set[str] = set()

@@ -67,7 +67,7 @@ def _begun(store: BatchStore) -> Iterator[Transaction]:
         try:
             transaction = stack.enter_context(store.transaction())
         except Unavailable as error:
-            if type(error) is not Unavailable:  # its subclasses say more than `NotBegun` does
+            if type(error) is not Unavailable:  # its subclasses are more exact than `NotBegun`
                 raise
             raise NotBegun(str(error)) from error
         yield transaction

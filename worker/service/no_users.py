@@ -1,4 +1,4 @@
-"""Says that there are no users, for without them nobody is paused and nothing else would say so."""
+"""Reports that there are no users: then nobody is paused, and nothing else would show it."""
 
 import threading
 from collections.abc import Callable

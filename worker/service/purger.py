@@ -37,7 +37,7 @@ PURGE = "purge"
 
 log = structlog.get_logger()
 Choices = Callable[[], tuple[Retention, Policy, timedelta]]
-"""What the settings say now: how long what is kept, the policy, how long removals count."""
+"""The settings in force: how long what is kept, the policy, how long removals count."""
 Pause = Callable[[float], bool]
 """Waits; returns True if it is time to end."""
 

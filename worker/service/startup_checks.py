@@ -28,7 +28,7 @@ def warn_of_effects_without_sender(
 ) -> None:
     """Warn of effects in the outbox whose lane is none of `lanes`, which have a sender.
 
-    Removals that a person asked for always find one.
+    Removals that a person requested always find a sender.
 
     `keys_of` names the settings that configure the sender of a lane.
 

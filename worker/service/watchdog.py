@@ -30,7 +30,7 @@ class Watchdog:
         self.figures: Figures | None = None
         """None until the worker has started."""
         self.remark: Callable[[], str] = str
-        """Returns what else the status must say; empty: nothing."""
+        """Returns what else the status must show; empty: nothing."""
         self._note = ""
         self._systemd = systemd
         self._health = health

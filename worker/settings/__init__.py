@@ -49,8 +49,8 @@ __all__ = [
 
 
 _NO_KEY_FOR_LOG = (
-    'log.addresses = "hashed" needs privacy.key, since a hash without a key can be guessed: make '
-    'one with openssl rand -hex 32, or set log.addresses = "domain"'
+    'log.addresses = "hashed" needs privacy.key, since a hash without a key can be guessed: make a '
+    'key with openssl rand -hex 32, or set log.addresses = "domain"'
 )
 
 

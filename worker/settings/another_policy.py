@@ -1,4 +1,4 @@
-"""Another policy than the one in force: the settings `policy.*`, with some of them changed."""
+"""Another policy than that in force: the settings `policy.*`, with some of them changed."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 NOT_ABOUT_RECORDS = {
     "unknown_recipients": "decides who becomes a user, not what becomes of a user",
-    "begin_with_record": "decides how a record begins, and is asked once",
+    "begin_with_record": "decides how a record begins, and is applied once",
     "count_events": "decides nothing about users",
     "track_deliveries": "decides nothing about users",
     "shadow": "is itself such a policy",

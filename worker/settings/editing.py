@@ -54,7 +54,7 @@ def _set(text: str, changes: Changes) -> str:
 
 
 def _with_examples(text: str, changes: Changes) -> str:
-    """Take the `#` away from the examples of keys that are not set."""
+    """Remove the `#` from the examples of keys that are not set."""
     missing = {(section, key) for section, values in changes.items() for key in values}
     missing -= {(section, key) for section, values in _tables(text) for key in values}
     section, lines = "", []

@@ -53,7 +53,7 @@ class Input(NamedTuple):
 
 
 def inputs(environment: Mapping[str, str], file: Path | None) -> Iterator[Input]:
-    """Yield all inputs; a later input overrides an earlier one.
+    """Yield all inputs; a later input overrides an earlier input.
 
     Raises:
         Misconfigured: a file or a variable cannot be read.

@@ -136,7 +136,7 @@ def _without_value(parameter: str) -> str:
 
 
 def _region(settings: Settings, environment: Mapping[str, str]) -> tuple[str | None, Origin]:
-    """Return the region in use, if the setting does not say it."""
+    """Return the region in use, if the setting does not name it."""
     from worker.aws import region_in  # noqa: PLC0415 boto3 takes 0.2 s to load
 
     for variable in ("AWS_REGION", "AWS_DEFAULT_REGION"):

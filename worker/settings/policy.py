@@ -15,7 +15,7 @@ MOST_SOFT_BOUNCES = 100
 LONGEST_WINDOW_DAYS = 90
 """Older events may be purged, so a window must not be longer."""
 _BOUNCE_NAME = re.compile(r"[A-Za-z]{1,100}/(\*|[A-Za-z]{1,100})")
-"""SES may add types, so an unknown one is doubtful (`bounce_names`), and no error."""
+"""SES may add types, so an unknown type is doubtful (`bounce_names`), and no error."""
 
 
 class PolicySettings(Section):

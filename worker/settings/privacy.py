@@ -15,7 +15,7 @@ FEWEST_DIFFERENT = 10
 person has typed, such as a repeated word, nearly always."""
 _PLAIN = re.compile(r"[!-~]+")
 """Visible ASCII."""
-_HOW = "make one with: openssl rand -hex 32"
+_HOW = "make a key with: openssl rand -hex 32"
 
 
 class PrivacySettings(Section):

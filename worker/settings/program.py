@@ -42,5 +42,5 @@ def own_name(environment: Mapping[str, str], argv: Sequence[str], whole: Sequenc
 
 
 def _unit(environment: Mapping[str, str]) -> re.Match[str] | None:
-    """Tell the service, whose commands systemd/ses-worker runs, by its RuntimeDirectory."""
+    """Recognise the service, whose commands systemd/ses-worker runs, by its RuntimeDirectory."""
     return _OF_UNIT.fullmatch(environment.get("RUNTIME_DIRECTORY", "").partition(":")[0])

@@ -51,7 +51,7 @@ class LogFormat(StrEnum):
 
 
 class LogAddresses(StrEnum):
-    """What lines about a person tell: the domain alone, or also a keyed hash of the address."""
+    """What lines about a person show: the domain alone, or also a keyed hash of the address."""
 
     DOMAIN = "domain"
     HASHED = "hashed"

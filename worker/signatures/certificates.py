@@ -1,7 +1,7 @@
 """Keeps the keys of SNS's certificates: fetched once for all threads, and again in time.
 
 Only what was fetched and checked is kept. A fetch that failed says nothing about the next: after it
-the host rests for 1 to 60 s, because each fetch keeps messages waiting. A stranger can invent names
+the host rests for 1 to 60 s, because each fetch keeps messages waiting. Any sender can invent names
 of certificates, and many hosts are AWS's but cannot be reached from here: so the fetches of unknown
 names in a minute, the time that they take and the keys kept are bounded.
 
@@ -31,7 +31,7 @@ MOST_KEYS = 32
 REFRESH_SECONDS = 86_400.0
 """A certificate is fetched again when it is so old; until that succeeds the known key counts."""
 MOST_UNKNOWN = 5
-"""So many names that SNS does not know are asked for within `UNKNOWN_SECONDS` for a sender, and no
+"""So many names that SNS does not know are requested within `UNKNOWN_SECONDS` for a sender, and no
 more."""
 MOST_SENDERS = 8
 """Senders with fetches of their own; those that come later within `UNKNOWN_SECONDS` share some."""
@@ -43,7 +43,7 @@ MOST_SECONDS = 12.0
 is under way then: meanwhile no message is written (`worker.consumer.writing`). So much for hosts
 that receiving waits for, and as much for all others."""
 AGAIN_SECONDS = 60.0
-"""So long an answer counts: that a certificate has ended, or that a known one is not served now."""
+"""So long an answer counts: that a certificate has ended, or that SNS does not serve it now."""
 QUIET_SECONDS = 600.0
 """A problem is over when no certificate was missing for so long."""
 PROBLEM = "certificates"
@@ -71,7 +71,7 @@ class Problems(Protocol):
         """Report a problem, or that it goes on."""
 
     def resolve(self, what: str) -> float | None:
-        """Report its end; return how many seconds it lasted, if there was one."""
+        """Report its end; return how many seconds it lasted, if there was a problem."""
 
 
 class NotAwaited(NoCertificate):
@@ -79,7 +79,7 @@ class NotAwaited(NoCertificate):
 
 
 class TooManyNames(NotAwaited):
-    """So many unknown certificates were named that this one is not asked for now."""
+    """So many unknown certificates were named that this one is not requested now."""
 
 
 class _Kept(Struct):
@@ -123,7 +123,7 @@ class Certificates:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._rests: dict[str, _Rest] = {}
         self._unknown: OrderedDict[str, deque[float]] = OrderedDict()
-        """When the latest unknown names were asked for; by sender, the latest last."""
+        """When the latest unknown names were requested; by sender, the latest last."""
         self._ended: OrderedDict[str, tuple[float, str]] = OrderedDict()
         """Until when it counts that a certificate is not valid, and why; by address."""
         self._failed_fetches: dict[bool, deque[tuple[float, float]]] = {
@@ -137,7 +137,7 @@ class Certificates:
         self._awaited: _Asking | None = None
         """The latest certificate that receiving may be pausing for."""
         self._logged_at = -UNKNOWN_SECONDS
-        """When the log was told last that too many unknown names were asked for."""
+        """When it was last logged that too many unknown names were requested."""
         self._lock = threading.Lock()
         """One fetch at a time: threads that need the same certificate wait for it."""
 
@@ -232,12 +232,12 @@ class Certificates:
         if sum(seconds for _, seconds in failed) >= MOST_SECONDS:
             self._missing_at = now
             host = asking.origin.host
-            raise NoCertificate(f"{_LACKS} {host}: fetches took too long; it is asked later")
+            raise NoCertificate(f"{_LACKS} {host}: fetches took too long; it is tried later")
 
     def _too_many(self, now: float) -> TooManyNames:
         error = (
             f"{MOST_UNKNOWN} certificates that SNS does not have were named within "
-            f"{UNKNOWN_SECONDS:.0f} s: no others are asked for now"
+            f"{UNKNOWN_SECONDS:.0f} s: no others are requested now"
         )
         if now - self._logged_at >= UNKNOWN_SECONDS:  # a line for each message would be a flood
             self._logged_at = now

@@ -1,6 +1,6 @@
 """Finds the outermost envelopes of a body: those whose signatures count. Pure.
 
-Whoever wrote the outermost wrapping wrote everything inside, so signatures further in prove
+The author of the outermost wrapping wrote everything inside, so signatures further in prove
 nothing. What is an envelope is decided with the functions, and in the order, of
 `worker.core.decode`: a text must not be verified as one thing and applied as another.
 """
@@ -64,7 +64,7 @@ class Envelope(
     """In the records of Lambda the key is spelt like this."""
     notification_type: Raw = Raw()
     event_type: Raw = Raw()
-    """A body with one of these is SES's own message, whatever else is in it."""
+    """A body with one of these keys is SES's own message, whatever else is in it."""
 
     @property
     def url(self) -> str:

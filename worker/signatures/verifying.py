@@ -20,7 +20,7 @@ from worker.timing.retries import release_delay
 Process = Callable[[Sequence[Received]], list[Handled]]
 
 IsRegion = Callable[[str], bool]
-"""Whether AWS has SNS in a region. Strangers can invent names, whose hosts would never answer."""
+"""Whether AWS has SNS in a region. Any sender can invent names, whose hosts would never answer."""
 
 
 class Verifier:
@@ -64,10 +64,10 @@ class Verifier:
         return acceptance.verify is Verify.REQUIRE
 
     def require_held(self, body: str, acceptance: Acceptance) -> bool:
-        """Make sure of all signatures of a body, before one is taken off; return if it has any.
+        """Verify all signatures of a body, before an envelope is taken off; return if it has any.
 
         Raises:
-            Wrong: one does not hold.
+            Wrong: a signature does not hold.
             NotServed, NoCertificate: it cannot be verified now.
 
         """

@@ -44,7 +44,7 @@ class Move(Struct, frozen=True, kw_only=True):
 
 
 class _Named(Queue):
-    """A queue that can be asked for its ARN."""
+    """A queue that can return its ARN."""
 
     def arn(self) -> str:
         """Ask for the ARN."""

@@ -1,6 +1,6 @@
-"""What SES has said about the account and its tenants: which event is the newest, and is it true.
+"""What SES has reported about the account and its tenants: the newest event, and if it is true.
 
-Of two events of a time the worse one is the newer one: `disabled`, `open`.
+Of two events of a time the worse event is the newer: `disabled`, `open`.
 """
 
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Answers for many addresses at once, as `answers` gives them for one.
+"""Answers for many addresses at once, as `answers` gives them for a single address.
 
 In PostgreSQL a statement asks about each of some thousands of addresses by itself, by the indexes:
 for all at once the planner may read all users and all events. In SQLite the view `do_not_mail`
@@ -20,8 +20,8 @@ from worker.store.sqlite import SqliteStore
 from worker.store.tombstones import forgotten_among
 
 AT_ONCE = 100_000
-"""So many addresses a call: in SQLite each call with one that is no user reads the index of all
-events."""
+"""So many addresses a call: in SQLite each call with an address that is no user reads the index of
+all events."""
 _IN_A_STATEMENT = 20_000
 """So many addresses a statement of PostgreSQL: about a second, far below its time limit."""
 
@@ -51,7 +51,7 @@ _THESE_EVENTS = "(SELECT * FROM events WHERE id IN (SELECT value FROM json_each(
 def verdicts_on(
     store: Store, keys: Collection[str], privacy_key: PrivacyKey | None = None
 ) -> dict[str, Verdict]:
-    """Ask about normalised addresses, at most `AT_ONCE`, as `verdict_on` does about one.
+    """Look up normalised addresses, at most `AT_ONCE`, as `verdict_on` does a single address.
 
     Raises:
         Misconfigured: people were forgotten, and the key is not set, or another.

@@ -131,7 +131,7 @@ def _claim(
 
 
 def _urgent(connection: Connection, lane: Lane, now: datetime) -> list[int]:
-    """Find the first due effect that goes before all others, where there is one.
+    """Find the first due effect that goes before all others, where there is such an effect.
 
     It is the first of all by its `due_at`. Only after a failed try it is somewhere in between, and
     as many rows are looked through as a digest takes.

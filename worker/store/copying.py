@@ -1,4 +1,4 @@
-"""Copies a whole database into an empty one, of the same kind or of the other kind.
+"""Copies a whole database into an empty database, of the same kind or of the other kind.
 
 The tables are those of the schema, whatever they are. The copy is a single transaction of the new
 database: it is complete and was compared with the old database, or the new database stays empty.

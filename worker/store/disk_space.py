@@ -53,7 +53,7 @@ class DiskSpace(NamedTuple):
         return self.free_bytes < self.low_below_bytes
 
     def __str__(self) -> str:
-        """Say how full it is, for people."""
+        """Describe how full it is, for people."""
         state = "full" if self.is_full else "nearly full"
         free, total = _size(self.free_bytes), _size(self.total_bytes)
         least = f"; nothing is written below {_size(self.full_below_bytes)}"

@@ -47,7 +47,7 @@ class Forgetting(Struct, frozen=True, kw_only=True):
     """Normalised addresses."""
     privacy_key: PrivacyKey
     policy: Policy
-    """What makes the record of a stranger of the events on record."""
+    """Makes, from the events on record, the record of an address that is no user."""
     also_unblock: bool = False
     """Drop the block, if there is one."""
 
@@ -131,15 +131,15 @@ def leave_tombstones(store: Store, forgetting: Forgetting) -> None:
 def keep_out(connection: Connection) -> None:
     """Keep all out who decide about a person, until the transaction ends.
 
-    Whoever reads `users` to change it holds a lock in the mode ROW SHARE. SQLite locks the whole
-    file anyhow.
+    A session that reads `users` to change it holds a lock in the mode ROW SHARE. SQLite locks the
+    whole file anyhow.
     """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("LOCK TABLE users IN EXCLUSIVE MODE")
 
 
 def see_tombstones(connection: Connection) -> None:
-    """Wait for whoever leaves tombstones, and let nobody leave one until the transaction ends."""
+    """Wait for sessions that leave tombstones; let none leave one until the transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("LOCK TABLE users IN ROW SHARE MODE")
 

@@ -47,9 +47,9 @@ class History(Struct, frozen=True, kw_only=True):
     effects: Sequence[Row]
     removals: Sequence[Row]
     recorded: Sequence[Recorded] = ()
-    """All events on record, for a fold; empty if there are more than were asked for."""
+    """All events on record, for a fold; empty if there are more than were requested."""
     first: FirstRecord | None = None
-    """The record with which the user began, if it was imported with one."""
+    """The record with which the user began, if it was imported with a record."""
     record: User | None = None
     """The user, for a fold."""
     tombstone: Tombstone | None = None

@@ -12,7 +12,7 @@ class Home(Struct, frozen=True, kw_only=True):
     role: str
     schema: str
     elsewhere: Sequence[str] = ()
-    """Other schemas with the tables of a worker, if this one has none."""
+    """Other schemas with the tables of a worker, if this schema has none."""
 
     @property
     def fix(self) -> str:

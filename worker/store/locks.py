@@ -28,7 +28,7 @@ WAIT_SECONDS = 30.0
 """How long to wait for another writer. A batch takes milliseconds, a backup takes seconds."""
 
 _REMOVED = (
-    "Somebody removed the lock file. The worker has made a new one, and nothing is lost. "
+    "Somebody removed the lock file. The worker has made a new lock file, and nothing is lost. "
     "Do not remove it, although it is empty"
 )
 
@@ -70,8 +70,8 @@ class WriterLock:
     def require_in_place(self) -> None:
         """Make sure, while the lock is held, that no process could hold another lock file.
 
-        If one could, SQLite's own locks have kept the writers apart, but they do not help against
-        its bug.
+        If another process could, SQLite's own locks have kept the writers apart, but they do not
+        help against its bug.
 
         Raises:
             Unavailable: the lock file was removed or replaced.

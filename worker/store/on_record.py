@@ -49,7 +49,7 @@ def users_among(connection: Connection, keys: Sequence[str]) -> frozenset[str]:
 
 
 def keep_workers_out(connection: Connection, keys: Sequence[str]) -> None:
-    """Let no worker decide about one of these as about no user while it becomes a user.
+    """Let no worker decide about one of these addresses as about no user while it becomes a user.
 
     What a worker writes between the fold and the commit would never become a part of the record.
     A session that reads `users` to change it holds a lock in the mode ROW SHARE. SQLite locks the

@@ -19,7 +19,7 @@ class Comparison:
     """Compares two policies, person by person, and counts what differs."""
 
     def __init__(self, live: Policy, other: Policy, now: datetime, most_shown: int) -> None:
-        self.people = self.strangers = self.events = 0
+        self.people = self.no_users = self.events = 0
         self.differs = 0
         """Users whose record is not what the live policy makes of the events on record."""
         self.by_change = Counter[Change]()
@@ -64,7 +64,7 @@ class Comparison:
     ) -> None:
         self.people += 1
         if person.user is None:
-            self.strangers += 1
+            self.no_users += 1
         elif feedback_row(person.finished(before.user)) != feedback_row(person.user):
             self.differs += 1
         unknown = unknown_of(person, self._live, self._other, after.user)

@@ -142,7 +142,7 @@ _PAIR = msgspec.json.Decoder(tuple[User, User])
 
 
 def differing(connection: Connection, policy: Policy) -> list[str]:
-    """Name what the policy of the workers has otherwise; nothing if no worker has kept one."""
+    """Name what the policy of the workers has otherwise; nothing if no worker has kept a policy."""
     rows = connection.execute(select(table.c.name, table.c.value))
     kept: dict[str, str] = {row.name: row.value for row in rows}
     ours = as_kept(policy)

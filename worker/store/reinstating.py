@@ -32,7 +32,7 @@ from worker.timing.retries import when_raced
 _BARRED = text("SELECT email_key, reason, until FROM do_not_mail WHERE email_key = :key")
 _LIFTED = {"auto_block_spam": False, "paused_until": None, "pause_reason": None}
 _EVENTS_LOOKED_THROUGH = 20
-"""Events of an address that are looked through for its spellings: SES lists the one it mailed."""
+"""Events of an address that are looked through for its spellings: SES lists what it mailed."""
 _MOST_SPELLINGS = 5
 
 
@@ -45,9 +45,9 @@ class Reinstatement(Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     was_user: bool = True
     was_forgotten: bool = False
-    """It is no user, and does not become one: what was kept is lifted."""
+    """It is no user, and does not become a user: what was kept is lifted."""
     removal: int | None = None
-    """Outbox id of its removal from SES's suppression list, if asked for."""
+    """Outbox id of its removal from SES's suppression list, if requested."""
 
 
 class Lifting(Struct, frozen=True, kw_only=True):
@@ -72,8 +72,8 @@ def reinstate(store: Store, addresses: Sequence[Address], lifting: Lifting) -> l
     record: events alone cannot be lifted. Counts and dates stay. An event from before now,
     by the database's clock, that arrives later bars nobody.
 
-    If they are to leave SES's suppression list too, that is owed in the same transaction, also for
-    an address that is neither paused nor blocked.
+    If they are to leave SES's suppression list too, a removal is enqueued in the same transaction,
+    also for an address that is neither paused nor blocked.
 
     Raises:
         Misconfigured: people were forgotten, and `privacy.key` is not set, or another.
@@ -195,7 +195,7 @@ def _enqueue_removal(
     name: str,
     now: datetime,
 ) -> int:
-    """Enqueue a removal, or renew one that was asked for before and is not done; return its id."""
+    """Enqueue a removal, or renew an earlier removal that is not done; return its id."""
     tenant = lifting.off_list or ""
     removal = Removal(
         reported=email,
@@ -223,7 +223,7 @@ def _enqueue_removal(
 
 
 def _requested_before(key: str) -> Select[Any]:
-    """Select the removals of an address that were asked for and are not done."""
+    """Select the removals of an address that were requested and are not done."""
     of_address = (outbox.c.lane == ASKED_REMOVALS) & (outbox.c.recipient == key)
     query = select(outbox.c.id, outbox.c.state, outbox.c.payload).where(of_address)
     return query.where(or_(OPEN, PARKED)).order_by(outbox.c.id).with_for_update()

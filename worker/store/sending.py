@@ -1,6 +1,6 @@
 """Whether SES sends, by the newest status of the account and of each tenant.
 
-Asked with the driver alone, every few seconds.
+Read with the driver alone, every few seconds.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _LONGEST_NAME = 40
 """Characters of a resource's name: the account behind it is to be read, too."""
 MOST_EVENTS = 100_000
 """Events that are looked at, the newest; SES reports a few a year."""
-# Of two events of a time the worse one counts: `disabled` is the first by the alphabet.
+# Of two events of a time the worse event counts: `disabled` is the first by the alphabet.
 _NEWEST = f"""
     SELECT scope, tenant, resource, status, verification, occurred_at, account_id, region FROM (
         SELECT
@@ -64,7 +64,7 @@ class SendingStatus(Struct, frozen=True, kw_only=True):
 def sending_statuses(store: Store) -> Sequence[SendingStatus]:
     """Return the newest status of each, the latest first.
 
-    Rows that this program cannot read, such as those of a newer one, are left out.
+    Rows that this program cannot read, such as those of a newer program, are left out.
 
     Raises:
         Unavailable: the database cannot be read now.

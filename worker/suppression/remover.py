@@ -1,7 +1,7 @@
 """Removes an address from a suppression list: look it up, delete it, look it up again.
 
 An entry for a complaint is left to a person, and so is an address that is listed repeatedly: each
-removal that leads to another bounce harms the account's reputation. Where a person has asked for
+removal that leads to another bounce harms the account's reputation. Where a person has requested
 the removal, only an entry that is newer than that decision is left alone.
 """
 
@@ -165,7 +165,7 @@ class Remover:
         if removal.asked_by:
             if entry.last_update_time <= removal.occurred_at:
                 return None
-            return RemovalOutcome.KEPT_NEWER, f"listed for {entry.reason} after it was asked for"
+            return RemovalOutcome.KEPT_NEWER, f"listed for {entry.reason} after the request"
         removal_policy = self._removal_policy
         removable = {BOUNCE, COMPLAINT} if removal_policy.remove_complaints else {BOUNCE}
         if entry.reason not in removable:
@@ -204,7 +204,7 @@ def _result(
     removal: Removal, outcome: RemovalOutcome, response: str, entry: Mapping[str, Any] | None
 ) -> str:
     """Return the outcome for the outbox, with the reason behind a colon."""
-    requester = [f"asked for by {removal.asked_by}"] if removal.asked_by else []
+    requester = [f"requested by {removal.asked_by}"] if removal.asked_by else []
     if outcome is not RemovalOutcome.REMOVED:
         texts = [response, *requester]
     else:

@@ -21,7 +21,7 @@ from worker.topology.checks.facts import (
 )
 
 MOST_SETS = 20
-"""Configuration sets that are read if none is named: a call each, and SES allows one a second."""
+"""Configuration sets that are read if none is named: each takes a call, one a second at SES."""
 IDENTITIES_A_CALL = 100
 """https://docs.aws.amazon.com/ses/latest/APIReference/API_GetIdentityNotificationAttributes.html"""
 MOST_IDENTITIES = 1_000

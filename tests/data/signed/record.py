@@ -7,7 +7,7 @@ Run by hand, in an environment of its own, beside a LocalStack that runs here:
         SQS_ENDPOINT_STRATEGY=path there/bin/python -m localstack.runtime.main &
     there/bin/python tests/data/signed/record.py http://127.0.0.1:4566
 
-Bodies are kept as SQS delivered them, byte for byte. The certificate is the one that the messages
+Bodies are kept as SQS delivered them, byte for byte. The certificate is that which the messages
 name: LocalStack's own, signed by itself.
 """
 

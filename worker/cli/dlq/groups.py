@@ -151,7 +151,7 @@ def not_found(looked: "Looked", message_id: str) -> str:
 
 
 def _places(looked: "Looked") -> Iterator[str]:
-    """Say how many dead letters were examined, and how many are where."""
+    """State how many dead letters were examined, and how many are where."""
     if looked.no_queue:
         yield NO_QUEUE
     if looked.queue and not looked.is_readable:

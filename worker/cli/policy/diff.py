@@ -169,7 +169,7 @@ def _figures(comparison: "Comparison") -> dict[str, Any]:
     return {
         "events": comparison.events,
         "people": comparison.people,
-        "strangers": comparison.strangers,
+        "no_users": comparison.no_users,
         **counts(comparison.by_change),
         "rules": [
             {"change": change.value, "before": before, "after": after, "people": count}

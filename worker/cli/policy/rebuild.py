@@ -34,7 +34,7 @@ _MOST_SHOWN = 20
 
 
 @click.command(context_settings=HELP_SETTINGS)
-@option("--dry-run", is_flag=True, show_default="off", help="Only say what would change.")
+@option("--dry-run", is_flag=True, show_default="off", help="Only show what would change.")
 @option("--yes", is_flag=True, show_default="off", help="Do not ask.")
 @option(
     "--csv", "file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
@@ -173,7 +173,7 @@ def _figures_of(item: "Rebuilt") -> dict[str, Any]:
 
 
 def _headline(survey: "Survey") -> str:
-    """Say what it means for the users first, and then how many records change."""
+    """Report what it means for the users first, and then how many records change."""
     from worker.cli.policy.words import sentence
 
     only = f", and {survey.only_counts:,} only in counts or dates" if survey.only_counts else ""

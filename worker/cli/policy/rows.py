@@ -21,7 +21,7 @@ class _NotWritten(Exception):
 def rows_in(
     file: Path | None, columns: Sequence[str], row_of: Callable[[Item], Mapping[str, Any]]
 ) -> Iterator[Callable[[Item], None]]:
-    """Return what writes a person as a row of a CSV file, if there is one."""
+    """Return what writes a person as a row of a CSV file, if a file was named."""
     if file is None:
         yield lambda _: None
         return

@@ -31,7 +31,7 @@ def counts(by_change: Mapping[Change, int]) -> dict[str, int]:
 
 
 def sentence(by_change: Mapping[Change, int]) -> str:
-    """Say how many would be blocked, paused and freed."""
+    """State how many would be blocked, paused and freed."""
     parts = [
         f"{by_change[change]:,} {text}"
         for change, text in SENTENCES.items()
@@ -61,7 +61,7 @@ def _iso(bar: Bar) -> str | None:
 
 
 def in_words(bar: Bar) -> str:
-    """Say whether mail may go to a person: `free`, `blocked`, `paused until …`."""
+    """State whether mail may go to a person: `free`, `blocked`, `paused until …`."""
     if bar.reason is None:
         return "free"
     return f"paused until {moment(bar.until)}" if bar.until else "blocked"

@@ -71,7 +71,7 @@ class Group(Struct, kw_only=True):
     sample_original_id: str = ""
     sample: str = ""
     claims: int = 0
-    """How many of those that were read claim that SES stopped sending; the sample is one."""
+    """How many of those that were read claim that SES stopped sending; the sample does, too."""
 
 
 class Groups:

@@ -46,7 +46,7 @@ class InQueue:
         self.examined = 0
         """How many distinct dead letters were received."""
         self.left_off = False
-        """The scan ended before it had seen all dead letters."""
+        """The scan ended before it had received all dead letters."""
         self._queue = queue
         self._signals = signals
         self._again = a_few_times(signals.pause)
@@ -135,7 +135,7 @@ class InQueue:
         return message_id in self._held or message_id in self._done
 
     def _is_complete(self) -> bool:
-        """Return whether the scan has probably seen all dead letters.
+        """Return whether the scan has probably received all dead letters.
 
         Dead letters that stay become visible again during the scan, and may be received before new
         dead letters.

@@ -200,7 +200,7 @@ class _Work:
             raise self._send.failure
 
     def _may_be_sent(self, dead_letter: DeadLetterMessage) -> bool:
-        """Decide whether a dead letter may be sent to our queue; a named one always may.
+        """Decide whether a dead letter may be sent to our queue; with its id given it always may.
 
         Those of other queues may not. Nor may those that arrived since the start: a worker on the
         queue may have dead-lettered again what we sent, and the replay would never end.

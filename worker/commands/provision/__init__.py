@@ -54,7 +54,7 @@ class Provision:
         self._is_new = False
         """The topic does not exist yet."""
         self._unsupported: list[str] = []
-        """What SES's endpoint cannot be asked."""
+        """The operations that SES's endpoint does not have."""
 
     def plan(self) -> Plan:
         """Read what exists, and plan what is missing."""
@@ -98,20 +98,20 @@ class Provision:
             self._urls[arguments["QueueName"]] = answer["QueueUrl"]
 
     def remark(self) -> str:
-        """Say that the queue is not that of the settings, and that SES publishes nothing."""
+        """Return a remark if the queue is not that of the settings, or if SES publishes nothing."""
         return "; ".join(filter(None, (self._of_another_queue(), self._of_silence())))
 
     def _of_another_queue(self) -> str:
-        """Say so if the settings name another queue: their worker would then leave that one."""
+        """Return a remark if the settings name another queue, which their worker would leave."""
         if not self._queue_url or self._queue_url.rpartition("/")[2] == self.names.queue:
             return ""
         return (
             f"{self.names.queue} is not the queue of the settings (queue.url is "
-            f"{self._queue_url}): a worker that gets this queue.url no longer reads that one"
+            f"{self._queue_url}): a worker that gets this queue.url no longer reads that queue"
         )
 
     def _of_silence(self) -> str:
-        """Say that SES publishes nothing to the topic, if no option names what should."""
+        """Return a remark if SES publishes nothing to the topic, and no option changes that."""
         named = self._options
         if named.identities or named.configuration_sets or named.eventbridge:
             return ""

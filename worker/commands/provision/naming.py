@@ -100,4 +100,4 @@ def _with_topic(names: Names, topics: Sequence[str]) -> Names:
                 f"{names.region}: subscribe {names.queue_arn} to it there, or name a topic of this "
                 "account with --topic"
             )
-    raise Refused("sns.topic_arns names several topics: choose one with --topic")
+    raise Refused("sns.topic_arns names several topics: choose a topic with --topic")

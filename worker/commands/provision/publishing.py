@@ -25,7 +25,7 @@ class Publishing(Struct, frozen=True, kw_only=True):
     """The verified identities, as far as known."""
 
     def remark(self, topic: str) -> str:
-        """Say what is missing, and the options that add it; empty: nothing."""
+        """Describe what is missing, and the options that add it; empty: nothing."""
         if self.publishes:
             return ""
         names = [name for name in self.identities if "@" not in name] or self.identities

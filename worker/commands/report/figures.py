@@ -81,7 +81,7 @@ def _unknown(report: Report, row: Row) -> Iterable[str]:
     """Return the columns that are not counted by what a table is by, or not in all of its time."""
     if report.by == By.DOMAIN:
         return _ON_PEOPLE
-    if report.by.startswith(TAG):  # of events, which say what became of people
+    if report.by.startswith(TAG):  # of events, which show what became of people
         return _ON_PEOPLE[:2]
     if report.by == By.DAY:
         return _unknown_on(report, date.fromisoformat(row.value))

@@ -30,7 +30,7 @@ def rows_by_tag(
 
 
 def rows_by(figures: FiguresReader, by: By, sends: Sends, top: int) -> list[Row]:
-    """Return a line for each of the largest values, and one for all others."""
+    """Return a line for each of the largest values, and a line for all others."""
     shown = largest(figures.by(by), top)
     rated: Mapping[str, Sums] = {}
     if by not in _WITHOUT_SENDS and sends.since:

@@ -131,10 +131,10 @@ def _content(text: str) -> _Content:
 
 
 def _resource(raw: Raw) -> tuple[str, Scope]:
-    """Return the ARN that the event is about: of a tenant, if one is named.
+    """Return the ARN that the event is about: of a tenant, if a tenant is named.
 
-    An event that names nothing is about the account. One that names only what this program does not
-    know is not: it must not look as if SES had stopped sending for the whole account.
+    An event that names nothing is about the account. An event that names only what this program
+    does not know is not: it must not look as if SES had stopped sending for the whole account.
     """
     try:
         listed = read_json(bytes(raw).decode(), list[Raw])[:MOST_RESOURCES]

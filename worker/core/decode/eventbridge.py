@@ -31,7 +31,7 @@ _KINDS = {
     "email delivery delayed": "DeliveryDelay",
     "email subscribed": "Subscription",
 }
-"""By `detail-type`: the event type of SES, for an event that does not say its own."""
+"""By `detail-type`: the event type of SES, for an event that does not name its own."""
 
 
 def read_wrapper(text: str) -> Wrapper:
@@ -72,7 +72,7 @@ def require_accepted(wrapper: Wrapper, acceptance: Acceptance, *, by_topic: bool
 
 
 def _claim(wrapper: Wrapper) -> str:
-    """Say what a report about the account claims: somebody must know, accepted or not."""
+    """State what a report about the account claims: somebody must know, accepted or not."""
     try:
         event = account_event(wrapper, detail_of(wrapper), origin_of(wrapper))
     except (Undecodable, Unreadable):

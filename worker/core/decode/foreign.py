@@ -74,7 +74,7 @@ def refuse_pointer(text: str) -> None:
     """Refuse an array that the SQS Extended Client writes: a class name and a `Pointer`.
 
     Raises:
-        Undecodable: it is one.
+        Undecodable: it is such an array.
 
     """
     if not text.lstrip().startswith("["):
@@ -91,7 +91,7 @@ def refuse_known(found: OtherObject) -> None:
     """Refuse an alarm, a pointer to S3, or an event that another service sends by SNS.
 
     Raises:
-        Undecodable: it is one of them.
+        Undecodable: it is an object of these kinds.
 
     """
     if found.alarm is not None:

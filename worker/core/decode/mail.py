@@ -50,7 +50,7 @@ class _Header(Struct):
 
 
 def mail_of(body: Body) -> Mail:
-    """Return the `mail` object of a message; an empty one if it is missing, or no object."""
+    """Return the `mail` object of a message; an empty `mail` if it is missing, or no object."""
     mail = body.mail
     if isinstance(mail, Raw):
         try:
@@ -61,7 +61,7 @@ def mail_of(body: Body) -> Mail:
 
 
 def sent_mail(mail: Mail, origin: Origin = RAW) -> SentMail:
-    """Return what is kept of a `mail` object; what it lacks, its wrapping may say."""
+    """Return what is kept of a `mail` object; what it lacks, its wrapping may have."""
     texts = mail.source or "", mail.source_arn or "", mail.account_id or ""
     is_short = sum(map(len, texts)) <= _LONGEST_REMEMBERED
     sender, region, account_id = (_remembered_sender if is_short else _read_sender)(*texts)

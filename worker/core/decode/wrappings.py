@@ -135,7 +135,7 @@ def _read_untyped(text: str, acceptance: Acceptance, place: Place) -> Single | S
 
 
 def _open_records(records: Raw, acceptance: Acceptance, place: Place) -> Single | Several:
-    """Read all records. One that cannot be read does not keep the others from being read.
+    """Read all records. A record that cannot be read does not keep the others from being read.
 
     Records inside of records are not opened, so that their number stays bounded.
     """

@@ -25,7 +25,7 @@ _LISTS = (
     "senderbase.org", "talosintelligence.com", "mail-abuse.", "uceprotect.net", "invaluement.com",
     "senderscore.", "dnsbl", "rbl.", "denyip", "delist",
 )  # fmt: skip
-"""Where a reply sends us to be taken off a blocklist; asked where no word of the reply fits."""
+"""Where a reply sends us to be taken off a blocklist; it counts where no word of the reply fits."""
 _OPTED_OUT_OR_REFUSED = frozenset({
     "unsubscribedrecipient", "suppressed", "onaccountsuppressionlist", "ontenantsuppressionlist",
     "emailvalidationsuppressed",
@@ -39,11 +39,11 @@ _BY_SUBTYPE = {
     "attachmentrejected": Fault.MESSAGE,
 }
 _USUAL = ("user unknown", "does not exist", "no such user", "unknown user", "user not found")
-"""How most bounces with status 5.1.1 say it, and no other does."""
+"""Words of most bounces with status 5.1.1, and of no others."""
 
 
 def fault_of(subtype: str | None, status: str, diagnostic: str) -> Fault:
-    """Return whose fault a bounce was, as far as SES's sub-type and the server's reply say it."""
+    """Return whose fault a bounce was, as far as SES's sub-type and the server's reply show it."""
     subtype = (subtype or "").lower()
     if subtype in _OPTED_OUT_OR_REFUSED:
         return Fault.RECIPIENT

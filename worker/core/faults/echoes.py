@@ -10,7 +10,7 @@ _TO_BLANKS = str.maketrans({
 
 
 def without_echoes(reply: str) -> str:
-    """Return the words of a reply in lower case, with a blank behind each.
+    """Return the words of a reply in lower case, with a space behind each.
 
     Left out: addresses, links and host names, each of which an untrusted party chooses; and reply
     codes, which stand within the sentences of replies of several lines.

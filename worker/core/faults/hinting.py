@@ -1,6 +1,6 @@
-"""What mail servers say that tells whose fault it is, where nothing in `telling` fits. Pure.
+"""Words of mail servers that show whose fault it is, where nothing in `telling` fits. Pure.
 
-`phrases` says how the rows are read. The last rows are single words, for replies that say no more.
+`phrases` says how the rows are read. The last rows are single words, for replies with nothing else.
 """
 
 from worker.core.faults.fault import Fault

@@ -43,7 +43,7 @@ class _Phrase(Struct, frozen=True):
 def fault_of_words(words: str) -> Fault | None:
     """Return the fault of the first row that has a phrase of the reply; None: no row has.
 
-    `words` are in lower case with a blank behind each. The time is in proportion to their number.
+    `words` are in lower case with a space behind each. The time is in proportion to their number.
     """
     found = len(_ROWS)
     at = 0

@@ -1,4 +1,4 @@
-"""What an enhanced status code says about whose fault a bounce was, if the words say nothing. Pure.
+"""Whose fault a bounce was, by its enhanced status code, if the words show nothing. Pure.
 
 https://www.iana.org/assignments/smtp-enhanced-status-codes, and for Exchange's codes above 5.7.100
 https://learn.microsoft.com/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online
@@ -37,7 +37,7 @@ _BY_CODE = {
 _BANNED = range(600, 650)
 """Exchange's 7.606 to 7.649: the IP is banned."""
 _GENERAL = frozenset({"", "0.0", "1.0", "2.0", "3.0", "5.0", "4.7"})
-"""Codes that say less than another in the same reply. Behind 4.7, too old, is the last reply."""
+"""Codes that yield to another in the same reply. Behind 4.7, too old, is the last reply."""
 
 
 def is_permanent(status: str, diagnostic: str) -> bool:
@@ -54,7 +54,7 @@ def is_permanent(status: str, diagnostic: str) -> bool:
 
 
 def fault_of_status(status: str, diagnostic: str) -> Fault | None:
-    """Return what SES's status says, or what the codes in the diagnostic say if they say more."""
+    """Return the fault by SES's status, or by codes in the diagnostic that are more exact."""
     codes = [code[2:] for code in _CODE.findall(f"{status} {diagnostic}")]
     code = next((code for code in codes if code not in _GENERAL), codes[0] if codes else "")
     subject, _, detail = code.partition(".")

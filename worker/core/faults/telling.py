@@ -1,4 +1,4 @@
-"""What mail servers say that tells whose fault it is, whatever else they say. Pure.
+"""Words of mail servers that show whose fault it is, whatever else they write. Pure.
 
 `phrases` says how the rows are read. The first row that has a phrase of the reply decides, so the
 order matters: a broken lookup names a blocklist, and a blocklist names spam.

@@ -65,7 +65,7 @@ def entries_for_account_event(new: NewAccountEvent, policy: Policy) -> Iterator[
 def entry_for_requested_removal(
     address: Address, removal: Removal, *, name: str, created_at: datetime
 ) -> OutboxEntry:
-    """A removal that a person asked for; `name` is that of the reinstatement in the history."""
+    """A removal that a person requested; `name` is that of the reinstatement in the history."""
     return OutboxEntry(
         kind=EffectKind.REMOVAL,
         lane=ASKED_REMOVALS,

@@ -28,7 +28,7 @@ class FromSes(Struct, frozen=True, kw_only=True):
     source: Source = Source.UNKNOWN
     by_day: Mapping[date, int] = {}
     problem: str = ""
-    """Why it could not be asked, in a sentence without a full stop."""
+    """Why it gave no figures, in a sentence without a full stop."""
 
 
 class Sends(Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ HOW_TO_KNOW = (
 )
 STATES = {
     State.UNKNOWN: "unknown",
-    State.TOO_FEW: "too few to say",
+    State.TOO_FEW: "too few to judge",
     State.BELOW: "below AWS's lines",
     State.NEAR: "near AWS's line for a review",
     State.REVIEW: "over AWS's line for a review",
@@ -55,12 +55,12 @@ def rate_of(judgement: Judgement) -> str:
 
 
 def since_day(report: Report) -> str:
-    """Say since when mails and rates are known: ` since 2026-11-28`; empty: in all days."""
+    """Name the day since which mails and rates are known, ` since 2026-11-28`; empty: all days."""
     return f" since {report.rates_since}" if report.rates_since else ""
 
 
 def verdict(what: str, judgement: Judgement, since: str = "") -> str:
-    """Say where a rate is. `what`: a plural, such as `complaints`; `since`: of `since_day`."""
+    """Describe where a rate is. `what`: a plural, such as `complaints`; `since`: of `since_day`."""
     lines = f"review {percent(float(judgement.lines.review), 1)}"
     lines += f", pause {percent(float(judgement.lines.pause), 1)}"
     counted = _of(judgement.counted, what)
@@ -69,7 +69,7 @@ def verdict(what: str, judgement: Judgement, since: str = "") -> str:
     of = f"{counted} of {judgement.sends:,} mails{since}"
     if judgement.state is State.TOO_FEW:
         return (
-            f"{of}: too few mails to say; the rate may be anything from {between(judgement)} "
+            f"{of}: too few mails to judge; the rate may be anything from {between(judgement)} "
             f"(no rate is judged of fewer than {FEWEST_MAILS:,} mails)"
         )
     found = f"{percent(judgement.rate)}, {of}: {STATES[judgement.state]} ({lines})"
@@ -79,7 +79,7 @@ def verdict(what: str, judgement: Judgement, since: str = "") -> str:
 
 
 def budget(what: str, judgement: Judgement) -> str:
-    """Say how many more fit before AWS's lines; empty where that is not known."""
+    """State how many more fit before AWS's lines; empty where that is not known."""
     review, pause = judgement.left_to_review, judgement.left_to_pause
     if review is None or pause is None or judgement.state is State.TOO_FEW:
         return ""
@@ -96,7 +96,7 @@ def _of(count: int, what: str) -> str:
 
 
 def not_known_before(report: Report) -> str:
-    """Say since when it is known what became of people; empty: in all of the report."""
+    """Name the day since which it is known what became of people; empty: in all of the report."""
     since = report.outcomes_unknown_before
     return f"not known before {since:{_MOMENT}}" if since else ""
 
@@ -122,7 +122,7 @@ def _about_sends(report: Report) -> Iterator[str]:
             "only, all other figures about all days."
         )
     if ses and ses.problem:
-        yield f"SES was asked for its metrics, without success: {ses.problem}."
+        yield f"SES's metrics were requested, without success: {ses.problem}."
     elif ses and sends.source in {Source.SEND, Source.DELIVERY}:
         yield f"SES itself counts {sum(ses.by_day.values()):,} mails in these days."
     if report.total.received_again:

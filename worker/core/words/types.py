@@ -10,7 +10,7 @@ from worker.core.model import Kind
 
 _BOUNCES: Mapping[str, str] = {
     "permanent/general": "the receiving side refused the mail for good",
-    "permanent/noemail": "it is permanent, and the report did not say for which address",
+    "permanent/noemail": "it is permanent, and the report did not name the address",
     "permanent/suppressed": (
         "SES did not send: the address bounced recently, for some customer of SES, and is on SES's "
         "own list"
@@ -22,7 +22,7 @@ _BOUNCES: Mapping[str, str] = {
         "SES did not send: the address is on the tenant's suppression list"
     ),
     "permanent/emailvalidationsuppressed": (
-        "SES did not send: its validation takes the address for one that cannot be delivered to"
+        "SES did not send: its validation takes the address to be undeliverable"
     ),
     "permanent/unsubscribedrecipient": (
         "SES did not send: the person had opted out of the mailing list"

@@ -73,7 +73,7 @@ def context(*mrkdwn: str) -> Block:
 def as_called(post: Post, command: str) -> Post:
     """Have the small print name commands as the worker was called.
 
-    It holds no `ses-worker ` that is untrusted: an address there has no blank.
+    It holds no `ses-worker ` that is untrusted: an address there has no space.
     """
     if command == PROGRAM or len(command) > LONGEST_COMMAND or not _UNMARKED.isdisjoint(command):
         return post

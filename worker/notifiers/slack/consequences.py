@@ -22,7 +22,7 @@ _RESPONSES = {
     " decision.",
     RemovalOutcome.KEPT_REPEATED: "Kept: it was taken off too often lately; a person should look.",
     RemovalOutcome.KEPT_UNWANTED: "Kept: the settings do not ask for its removal any more.",
-    RemovalOutcome.KEPT_NEWER: "Kept: it was listed after its removal was asked for. To take it off"
+    RemovalOutcome.KEPT_NEWER: "Kept: it was listed after its removal was requested. To take it off"
     " all the same, ask again.",
     RemovalOutcome.NOT_POSSIBLE: "Not possible: SES's call cannot delete this address.",
     RemovalOutcome.UNKNOWN_TENANT: "Not tried: it is on a tenant's list, and the message does not"
@@ -42,7 +42,7 @@ def of_a_removal(notice: RemovalNotice, number: str, *, masked: bool) -> Documen
     address = f"***@{notice.domain}" if masked and notice.domain else notice.address
     pointer = (None if masked else why(notice.address)) or DELIVERED
     whose = [("List of tenant:", notice.tenant)] if notice.tenant else []
-    requester = [("Asked for by:", notice.asked_by)] if notice.asked_by else []
+    requester = [("Requested by:", notice.asked_by)] if notice.asked_by else []
     requester += [("Why:", notice.why)] if notice.why else []
     response = _RESPONSES[notice.outcome]
     if notice.response and notice.outcome is not RemovalOutcome.REMOVED:

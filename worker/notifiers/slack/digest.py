@@ -94,7 +94,7 @@ def _by_kind(effects: Iterable[Effect]) -> dict[EffectKind, list[Group]]:
 
 
 def _by_fault(effects: Iterable[Effect]) -> dict[EffectKind, Counter[str]]:
-    """Count recipients by whose fault a bounce was. Bounces of an older worker do not say it."""
+    """Count recipients by whose fault a bounce was. Bounces of an older worker do not have it."""
     found: dict[EffectKind, Counter[str]] = {}
     for effect in effects:
         if effect.summary.faults:

@@ -192,7 +192,7 @@ def _address(recipient: NoticeRecipient, *, masked: bool) -> str:
 
 
 def _pointers(notice: Notice, *, masked: bool) -> list[str]:
-    """Say where to read on. A masked notice must not show the address that `why` takes."""
+    """Name where more is to be read. A masked notice must not show the address that `why` takes."""
     if not masked and notice.recipients and (command := why(notice.recipients[0].reported)):
         return [command]
     return [DELIVERED, f"SES message {code(notice.ses_message_id, LONGEST_POINTER, masked=masked)}"]

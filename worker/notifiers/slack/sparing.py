@@ -18,7 +18,7 @@ _BY_SETTINGS = "bounce_actions:"
 def spareable(notice: Notice) -> NoticeRecipient | None:
     """Find a recipient about whom people should know the setting, as the default surprises them.
 
-    That is one who is blocked for the word `spam`, or who bounced by a fault of ours.
+    That is a user who is blocked for the word `spam`, or who bounced by a fault of ours.
     """
     return next(filter(_is_surprising, notice.recipients), None)
 
@@ -33,7 +33,7 @@ def _is_surprising(recipient: NoticeRecipient) -> bool:
 
 
 def sparing(recipient: NoticeRecipient) -> str:
-    """Say, as mrkdwn, what the setting would have done."""
+    """Describe, as mrkdwn, what the setting would have done."""
     fault = next(fault for fault in SPAREABLE if fault == recipient.fault)
     return (
         f'with `policy.spare_faults = ["{fault}"]` this bounce would only be recorded: '

@@ -1,4 +1,4 @@
-"""Texts that several notices share: times, and commands for reading on. Pure."""
+"""Texts that several notices share: times, and commands that show more. Pure."""
 
 import shlex
 from datetime import UTC, datetime

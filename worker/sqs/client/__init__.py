@@ -1,9 +1,9 @@
 """SQS's calls: five of them by a small client of our own, the rest by boto3.
 
 ReceiveMessage, DeleteMessageBatch and ChangeMessageVisibilityBatch are the calls that each message
-costs; SendMessage and SendMessageBatch are those of dead letters, of which a stranger can make as
-many as there are messages. boto3 makes these too where it would send something that our client does
-not send (`request_probe`), and after several answers that our client does not understand
+costs; SendMessage and SendMessageBatch are those of dead letters, of which anybody who may write to
+the queue can make any number. boto3 makes these too where it would send something that our client
+does not send (`request_probe`), and after several answers that our client does not understand
 (`replacement`).
 """
 

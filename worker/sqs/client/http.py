@@ -151,7 +151,7 @@ def _framed(status_line: re.Match[bytes], headers: Mapping[str, str]) -> Head:
     """Find where the body ends.
 
     Raises:
-        Damaged: the headers do not say so, or the body is encoded or too large.
+        Damaged: the headers do not state it, or the body is encoded or too large.
 
     """
     status = int(status_line[2])

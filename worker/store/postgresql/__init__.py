@@ -303,7 +303,7 @@ class PostgresqlStore:
 
     def access_problem(self) -> AccessProblem | None:
         """Return which rights the role lacks, and what grants them; None: none, or unknown."""
-        # A server that has just not answered is not asked again.
+        # A server that has just not answered is not called again.
         return None if self._is_about_rights is False else lacking_rights(self.url, self._needs)
 
     def home(self) -> Home | None:

@@ -1,7 +1,7 @@
 """Purges what is older than the settings keep it, in small bites, while messages go on.
 
-What remains to be done is seen in the tables themselves, so a purge that was killed is gone on with
-by the next. Nothing goes that was not announced, if that is more than a purge usually finds.
+The tables themselves show what remains to be done, so the next purge goes on where a killed purge
+ended. Nothing goes that was not announced, if that is more than a purge usually finds.
 """
 
 from collections import Counter

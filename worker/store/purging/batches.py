@@ -81,7 +81,7 @@ def judged(rows: Sequence[Row], goes: set[int], relying: frozenset[int]) -> Batc
 def read_rows(
     connection: Connection, limits: Limits, ids: tuple[int, int], limit: int
 ) -> list[Row]:
-    """Read events whose ids are behind the first one, up to the second, some at most."""
+    """Read events whose ids are behind the first id, up to the second, some at most."""
     values = {"after": ids[0], "upto": ids[1], "limit": limit}
     return [_read(row, limits) for row in connection.execute(text(_BATCH), values)]
 

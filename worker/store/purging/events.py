@@ -23,7 +23,7 @@ from worker.store.recorded import newest_event
 from worker.store.schema import Moment
 
 _TRIES = 3
-# The sum keeps PostgreSQL from reading all events, from the last to the first, until one is old.
+# The sum keeps PostgreSQL from reading all events, from the last back to the first old event.
 _LAST_OLD = "SELECT coalesce(max(id + 0), 0) FROM events WHERE occurred_at < :cutoff"
 
 

@@ -45,7 +45,7 @@ def refused_lately(connection: Connection, since: datetime) -> Addresses:
 
 
 def with_events_up_to(connection: Connection, last: int) -> Addresses:
-    """Return the addresses with events whose ids are not larger than the last one."""
+    """Return the addresses with events whose ids are not larger than the last id."""
     return _streamed(connection, text(_UP_TO).bindparams(last=last))
 
 

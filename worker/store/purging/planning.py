@@ -196,7 +196,7 @@ def _folded(person: Person, events: Iterable[Recorded], policy: Policy) -> User:
 
 
 def _by_address(events: Iterable[Recorded]) -> dict[str, list[Recorded]]:
-    """Return the events of each address in the order of ids; of one with many not all of them."""
+    """Return the events of each address in the order of ids; if there are many, not all of them."""
     found: dict[str, list[Recorded]] = {}
     for event in events:
         theirs = found.setdefault(event.recipient, [])

@@ -102,7 +102,7 @@ def write(connection: Connection, planned: Planned) -> str | None:
 def _look(connection: Connection, planned: Planned) -> _State:
     """Return what is true now; lock the users: nobody else adds an event of theirs.
 
-    Nor does anybody make a stranger a user.
+    Nor does anybody add a user for an address that has none.
     """
     if connection.dialect.name == "sqlite":  # the file is locked
         keys = msgspec.json.encode(sorted(planned.addresses)).decode()

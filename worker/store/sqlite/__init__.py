@@ -270,7 +270,7 @@ class SqliteStore:
 
         Raises:
             Unavailable: the file cannot be read now.
-            CopyFailed: the new one cannot be written.
+            CopyFailed: the new file cannot be written.
 
         """
         copy_into(self._reader, made, report)

@@ -26,7 +26,7 @@ WAL_DOES_NOT_MATCH = (
 )
 _LOCKED = (
     "holds a lock on the database, so nothing can be written. Have it end its transaction. If it "
-    "has no business there, take its right to read the database, -wal and -shm away (chmod)"
+    "has no business there, remove its right to read the database, -wal and -shm (chmod)"
 )
 
 

@@ -21,7 +21,7 @@ class SqliteFigures:
     def remove_counts(self, rows: Sequence[NewCounts]) -> bool:
         """Remove rows of `new_counts`; return False if some are gone already.
 
-        SQLite gives the id of a removed row to a new one, so the texts are compared, too.
+        SQLite gives the id of a removed row to a new row, so the texts are compared, too.
         """
         query = "DELETE FROM new_counts WHERE id = ? AND counts = ?"
         return self._connection.executemany(query, rows).rowcount == len(rows)

@@ -1,8 +1,8 @@
 """The `-wal` of a closed connection, kept open until the database is opened again.
 
 After an error the database is closed and opened again. If opening fails too, and somebody removes
-the `-wal` before it succeeds, SQLite makes a new one, and commits would be lost without a trace. So
-the header of the `-shm` and an open descriptor of the `-wal` are kept meanwhile. With them a
+the `-wal` before it succeeds, SQLite makes a new `-wal`, and commits would be lost without a trace.
+So the header of the `-shm` and an open descriptor of the `-wal` are kept meanwhile. With them a
 missing `-wal` is noticed, and restored where that is safe.
 """
 

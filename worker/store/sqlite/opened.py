@@ -145,7 +145,7 @@ class Opened:
     def keep_wal(self) -> KeptWal | None:
         """Take over the descriptor of the `-wal`; None if the database file holds all commits.
 
-        The header is that of the last commit that counts: a later one went elsewhere.
+        The header is that of the last commit that counts: a later commit went elsewhere.
         """
         shared, wal = self.connection.shared, self.connection.wal_descriptor
         counted = parse(self._counted)

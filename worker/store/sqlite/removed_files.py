@@ -23,7 +23,7 @@ RESTORE = (
 _LOST = (
     "before their commits were in the database. Messages worked on since {since} are lost: their "
     "users may not be paused, and SQS no longer has them. SES's own records, Slack or the log "
-    "(bounce_notification, complaint_notification, without addresses) tell of them"
+    "(bounce_notification, complaint_notification, without addresses) are about them"
 )
 _WHEN_UNKNOWN = "the -wal was last copied into the database"
 

@@ -140,8 +140,8 @@ class _Insert:
         connection.executemany(self._insert_row, rows[whole:])
 
 
-# sqlite3 looks for an adapter for these types. Without one it looks for two methods, which takes
-# longer than binding the value.
+# sqlite3 looks for an adapter for these types. Without an adapter it looks for two methods, which
+# takes longer than binding the value.
 sqlite3.register_adapter(bool, int)
 sqlite3.register_adapter(type(None), lambda none: none)
 

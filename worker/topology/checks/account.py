@@ -37,7 +37,7 @@ def _sends(account: Mapping[str, Any]) -> str:
     known = [f"reputation {reputation}"] if reputation else []
     if account.get("SendingEnabled"):
         known.insert(0, "sending enabled")
-    return ", ".join(known) or "sending status not told"
+    return ", ".join(known) or "sending status not reported"
 
 
 def _sending_status(account: Mapping[str, Any], region: str) -> Iterator[Finding]:

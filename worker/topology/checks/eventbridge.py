@@ -87,7 +87,7 @@ def _without_rules(facts: EventBridgeFacts, queue: QueueFacts, resolved: str) ->
         case NotPermitted() | Unreachable() as why if facts.is_expected:
             yield EVENTBRIDGE.blind("rules that have the queue as a target", why)
         case Unreachable(is_supported=False):
-            pass  # a stand-in for AWS without EventBridge, which nobody has asked for
+            pass  # a stand-in for AWS without EventBridge, which no setting demands
         case NotPermitted() | Unreachable() as why:
             reason = why.error if isinstance(why, Unreachable) else f"{why.action} is not permitted"
             yield EVENTBRIDGE.skipped(f"whether a rule sends to the queue is not known: {reason}")

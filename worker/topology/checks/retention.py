@@ -21,7 +21,7 @@ class Announcement(Struct, frozen=True):
 
 
 def judge_retention(kept: str, announcements: Sequence[Announcement]) -> Finding:
-    """Say what is kept how long, and what will go; `kept`: for people."""
+    """Describe what is kept how long, and what will go; `kept`: for people."""
     if not announcements:
         return RETENTION.ok(kept)
     lines = "; ".join(map(_in_words, announcements))

@@ -12,7 +12,7 @@ _DENIED = "is not permitted"
 
 
 def judge_sends(found: FromSes) -> Finding:
-    """Judge SES's answer. To be asked is optional: without it rates may be unknown."""
+    """Judge SES's answer. The permission is optional: without it rates may be unknown."""
     if found.by_day:
         return SENDS.ok(f"SES says how much was sent, {_IN_WORDS[found.source]}")
     refusals = found.problem.split("; ")

@@ -13,7 +13,7 @@ def judge_unverified(stand_in: str) -> Finding:
     """Report that nothing is verified: by the setting, or because a local endpoint stands in."""
     if stand_in:
         return SIGNATURES.skipped(f"{stand_in} stands in for AWS: no signature is verified")
-    message = 'sns.verify = "off": whoever may send to the queue can block any address'
+    message = 'sns.verify = "off": anybody who may send to the queue can block any address'
     return SIGNATURES.note(message, 'set sns.verify to "auto", or to "require"')
 
 

@@ -185,7 +185,7 @@ def free(name: str, taken: Collection[str], longest: int = LONGEST_RULE) -> str:
 def ses_may_publish(names: Names) -> dict[str, Any]:
     """The statement that lets the account's SES publish to the topic, and no other account's.
 
-    By account alone any region's SES could, which would tell of mail that is not this worker's.
+    By account alone any region's SES could, which reports about mail that is not this worker's.
     """
     return {
         "Sid": "SesMayPublish",

@@ -171,7 +171,7 @@ def _spenders(report: Report) -> Iterator[Html]:
 
 
 def _others(found: Sequence[Spender]) -> str:
-    """Say what the chart leaves out: a long bar that would make all others short."""
+    """Describe what the chart leaves out: a long bar that would make all others short."""
     rest = sum(spender.bounces for spender in found if spender.value == OTHER)
     return f" (all others together: {rest:,})" if rest else ""
 

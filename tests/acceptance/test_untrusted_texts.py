@@ -1,4 +1,4 @@
-"""What strangers wrote never moves a cursor, hides a line or turns one around, whatever prints it."""
+"""An untrusted text never moves a cursor, hides a line or reverses its direction, whatever prints it."""
 
 import json
 import re
@@ -29,7 +29,7 @@ _NAMES = {
     "account_events": ("resource", "tenant", "cause", "finding", "impact", "account_id", "region"),
     "quarantine": ("detail", "message_id"),
 }  # fmt: skip
-"""Columns in which strangers' texts stand."""
+"""Columns that hold untrusted texts."""
 
 
 def _is_carried(character):
@@ -39,7 +39,7 @@ def _is_carried(character):
 
 @pytest.fixture
 def filled(run, emulator, queue, slack, environment, tmp_path):
-    """A database whose every text of a stranger is nasty, and such dead letters."""
+    """A database whose every untrusted text is nasty, and such dead letters."""
     environment["SES_WORKER_SUPPRESSION__REMOVE"] = '["@example.com"]'
     run("db", "upgrade")
     run("users", "import", "-", input=f"email\n{JANE}\n")
