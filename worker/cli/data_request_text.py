@@ -17,6 +17,7 @@ _SECTIONS = {
     "forgotten": "The person was forgotten, and this is remembered (table forgotten)",
     "events": "Bounces, complaints and what lifted them (table events)",
     "mentions": "Events of others that name the address (table events)",
+    "account_events": "Reports about the account that name the address (table account_events)",
     "effects": "Notices and removals, with SES's messages (table outbox)",
     "removals": "Entries taken off SES's suppression lists (table removals)",
     "quarantined": "Messages set aside (table quarantine)",
