@@ -73,9 +73,13 @@ def _beginning(key: str) -> tuple[str, str]:
 def _perhaps_named(text: str, known: Iterable[str]) -> list[str]:
     """Return, at little cost, which addresses a text may have."""
     lowered = text.lower()
-    if not text.isascii() or any(all(part in lowered for part in each) for each in _ESCAPES):
+    if not text.isascii() or _is_escaped(lowered):
         return list(known)
-    begun = [key for key in known if any(each in lowered for each in _beginning(key))]
+    begun = []
+    for key in known:
+        word, spaced = _beginning(key)
+        if word in lowered or spaced in lowered:
+            begun.append(key)
     if not begun:
         return begun  # nearly always
     squeezed = "".join(lowered.split())
@@ -84,6 +88,12 @@ def _perhaps_named(text: str, known: Iterable[str]) -> list[str]:
         for key in begun
         if _beginning(key)[0] in squeezed and key.rpartition("@")[2].partition(".")[0] in squeezed
     ]
+
+
+def _is_escaped(lowered: str) -> bool:
+    if "\\" in lowered or "=" in lowered or "%" in lowered or "&" in lowered:  # not many have
+        return any(all(part in lowered for part in each) for each in _ESCAPES)
+    return False
 
 
 def _readings(text: str) -> Iterator[Skeleton]:
