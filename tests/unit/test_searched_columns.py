@@ -13,7 +13,7 @@ SEARCHED = {
 WHOSE = "whose row it is: an index finds it"
 OURS = "this program writes it, and no text of others into it"
 TOLD = "of a row whose person is found by an index; an application, an operator or SES wrote it"
-COUNTED = "addresses in it are masked when it is counted (test_figures)"
+COUNTED = "addresses in it are masked when it is counted (unit/test_figures.py)"
 NOT_SEARCHED = {
     "users": {"email": WHOSE, "email_key": WHOSE, "account_id": TOLD, "pause_reason": OURS},
     "shadow_users": {"email_key": WHOSE, "pause_reason": OURS},
