@@ -869,8 +869,7 @@ MUTANTS = [
             "spelling"
         ),
         test=(
-            "integration/test_mentions.py::"
-            "test_the_search_finds_every_spelling_that_the_core_knows"
+            "integration/test_mentions.py::test_the_search_finds_every_spelling_that_the_core_knows"
         ),
         file="worker/core/naming.py",
         function="signs_of",

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from support import mail
 
 from worker.core.masking import addresses_in, domain_at, mask_addresses
-from worker.core.naming import names_any
+from worker.core.naming import names_any, names_people
 from worker.core.others import message_without_others, without_others
+from worker.core.redacting import redacted_text
 
 JANE = "jane.doe@example.com"
 SPELLINGS = (
@@ -98,10 +99,33 @@ def test_the_spans_are_those_that_masking_hides(text):
 )  # fmt: skip
 def test_a_message_of_a_mebibyte_takes_seconds_at_most(body):
     begun = time.process_time()
+    names_people([body, f"{body} {JANE}"], [JANE])
     message_without_others(body, JANE)
     message_without_others(f"{body} {JANE}", JANE)
     message_without_others(json.dumps({"a": JANE, "b": body}), JANE)
     assert time.process_time() - begun < 20
+
+
+def nested(text, levels, *, texts):
+    """A text within objects, as JSON; that within objects again."""
+    for _ in range(texts):
+        value = text
+        for _ in range(levels):
+            value = {"a": value}
+        text = json.dumps(value)
+    return text
+
+
+@pytest.mark.parametrize(("levels", "texts"), [(98, 1), (98, 4), (25, 4), (1, 12)])
+def test_no_depth_of_nesting_stops_a_command(levels, texts):
+    body = nested(f"{JANE} or joe@example.org", levels, texts=texts)
+    assert names_people(body, [JANE])
+    shown = message_without_others(body, JANE)
+    assert names_people(shown, [JANE])
+    assert "joe@" not in shown
+    redacted = redacted_text(body, [JANE])
+    assert "joe@example.org" in redacted
+    assert not names_people(redacted, [JANE])
 
 
 def test_spans_name_local_part_sign_and_domain():

@@ -28,8 +28,8 @@ Row = Mapping[str, Any]
 Redact = Callable[[Row, Sequence[str]], Row | None]
 """Returns the columns that change, {} if none does, None if the row goes; raises CannotRedact."""
 
-ROWS_AT_ONCE = 10
-"""Rows that a transaction changes: of `outbox` each may hold a message of 256 KiB."""
+EVENTS_AT_ONCE, EFFECTS_AT_ONCE, MESSAGES_AT_ONCE = 20, 4, 1
+"""Rows that a transaction changes: at most about a MiB, as a quarantined message may have."""
 
 
 class Fate(StrEnum):
@@ -87,10 +87,10 @@ def traces(
     """
     before = 0
     for place, redact, at_once in (
-        (OUTBOX, redacted_effect, ROWS_AT_ONCE),
-        (EVENTS, redacted_event, ROWS_AT_ONCE),
-        (ACCOUNT_EVENTS, redacted_account_event, ROWS_AT_ONCE),
-        (QUARANTINE, redact_message, 1),
+        (OUTBOX, redacted_effect, EFFECTS_AT_ONCE),
+        (EVENTS, redacted_event, EVENTS_AT_ONCE),
+        (ACCOUNT_EVENTS, redacted_account_event, EVENTS_AT_ONCE),
+        (QUARANTINE, redact_message, MESSAGES_AT_ONCE),
     ):
         search = Search(store, place, redact, keys)
         searched = 0
@@ -139,8 +139,12 @@ class Search(Struct, frozen=True):
     def change(self, found: Sequence[_Found], at_once: int) -> list[Trace]:
         """Change rows; those that somebody else has changed meanwhile are looked at again."""
         done: list[Trace] = []
-        remaining = list(found)
-        while remaining:
+        remaining: list[_Found] = []
+        while True:
+            done += (each.trace for each in found if each.trace.fate is Fate.LEFT)
+            remaining += (each for each in found if each.trace.fate is not Fate.LEFT)
+            if not remaining:
+                return done
             some, remaining = remaining[:at_once], remaining[at_once:]
             others: list[Row] = []
             with self.store.write_transaction() as connection:
@@ -150,14 +154,10 @@ class Search(Struct, frozen=True):
                         others.append(row)
                     else:
                         done.append(each.trace)
-            named = [row for row in others if self.place.named_in(row, self.keys)]
-            remaining += self.look_at(named)
-        return done
+            found = self.look_at([row for row in others if self.place.named_in(row, self.keys)])
 
     def _change(self, connection: Connection, found: _Found) -> Row | None:
         """Change a row; return it instead, if it is not as it was looked at any more."""
-        if found.trace.fate is Fate.LEFT:
-            return None
         table = self.place.table
         this = table.c.id == found.row["id"]
         now = connection.execute(select(table).where(this).with_for_update()).mappings().first()
