@@ -87,3 +87,10 @@ def test_a_text_that_names_nobody_has_no_sign():
 
 def test_both_values_of_a_name_are_read():
     assert names_people(f'{{"to": "{RAJ}", "to": "ann@example.com"}}', [RAJ])
+
+
+def test_json_in_json_is_read_however_deep():
+    text = "j\xfcrgen@example.com"
+    for _ in range(12):
+        text = json.dumps([text])
+    assert names_people(text, ["j\xfcrgen@example.com"])

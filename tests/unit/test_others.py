@@ -1,6 +1,8 @@
 """A person is found in a message however the address is spelled, and nobody else is left in it."""
 
+import inspect
 import json
+import sys
 import time
 
 import pytest
@@ -116,8 +118,17 @@ def nested(text, levels, *, texts):
     return text
 
 
+@pytest.fixture
+def little_stack():
+    """Fewer calls than Python allows a command: the commands around it take some, too."""
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 600)
+    yield
+    sys.setrecursionlimit(usual)
+
+
 @pytest.mark.parametrize(("levels", "texts"), [(98, 1), (98, 4), (25, 4), (1, 12)])
-def test_no_depth_of_nesting_stops_a_command(levels, texts):
+def test_no_depth_of_nesting_stops_a_command(levels, texts, little_stack):
     body = nested(f"{JANE} or joe@example.org", levels, texts=texts)
     assert names_people(body, [JANE])
     shown = message_without_others(body, JANE)
