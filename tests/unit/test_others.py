@@ -122,7 +122,7 @@ def nested(text, levels, *, texts):
 def little_stack():
     """Fewer calls than Python allows a command: the commands around it take some, too."""
     usual = sys.getrecursionlimit()
-    sys.setrecursionlimit(len(inspect.stack()) + 600)
+    sys.setrecursionlimit(len(inspect.stack()) + 500)
     yield
     sys.setrecursionlimit(usual)
 
