@@ -69,7 +69,7 @@ POINTS: dict[str, list[tuple[Any, str, str]]] = {
     "letters-committed": [(applying, "process", AFTER)],
     "letters-sent": [(SourceQueue, "send", AFTER)],
     "tombstones-left": [(forget, "leave_tombstones", AFTER)],
-    "trace-looked-at": [(traces, "_treat", AFTER)],
+    "trace-looked-at": [(traces.Search, "_look_at", AFTER), (traces.Search, "_change", AFTER)],
     "removals-deleted": [(forget, "delete_removals", AFTER)],
     "kept-for-others": [(forget, "keep_without", AFTER)],
     "wiping": [(SqliteStore, "wipe", BEFORE), (PostgresqlStore, "wipe", BEFORE)],

@@ -13,11 +13,10 @@ from support.waiting import wait_until
 from simulators.slack.faults import broken
 from worker.core.address import parse_address
 from worker.core.decode import decode, feedback_in, parts_of
-from worker.core.disguise import names_any
+from worker.core.naming import names_any, names_people
 from worker.core.outbox.others import entry_for_requested_removal
 from worker.core.payloads import Removal
 from worker.core.rate_limit import RateLimit
-from worker.core.redacting import names_people
 from worker.store.outbox import Outbox
 from worker.store.schema import imported_users, metadata
 

@@ -14,19 +14,20 @@ from worker.core.effects import Lane
 from worker.core.errors import Misconfigured
 from worker.core.messages import Delete
 from worker.core.model import Outcome
+from worker.core.naming import names_people
 from worker.core.outbox.others import entry_for_requested_removal
 from worker.core.payloads import Removal
 from worker.core.policy import Policy, UnknownRecipients
 from worker.core.privacy import PrivacyKey
 from worker.core.rate_limit import RateLimit
-from worker.core.redacting import names_people
 from worker.core.unit_of_work import UnitOfWork
 from worker.process import process
 from worker.store.forgetting import Forgetting, leave_tombstones, look
+from worker.store.forgotten_removals import drop_removals
 from worker.store.outbox import Outbox
 from worker.store.schema import events, forgotten, metadata, new_counts, outbox, users
 from worker.store.tombstones import forgotten_among
-from worker.store.traces import Fate, drop_removals, traces
+from worker.store.traces import Fate, traces
 from worker.store.users import import_users
 
 KEY = PrivacyKey("3f1c0b7d9e2a4c5b8d6f7e8091a2b3c4")

@@ -863,4 +863,25 @@ MUTANTS = [
         old=" ORDER BY email_key FOR NO KEY UPDATE",
         new=" ORDER BY email_key DESC FOR NO KEY UPDATE",
     ),
+    Mutant(
+        invariant=(
+            "Whoever a text names is found by `users forget` and by a data request, in whatever "
+            "spelling"
+        ),
+        test=(
+            "integration/test_mentions.py::test_the_search_finds_every_spelling_that_the_core_knows"
+        ),
+        file="worker/core/naming.py",
+        function="signs_of",
+        old="return [*_ESCAPES, *sorted(plain)]",
+        new="return sorted(plain)",
+    ),
+    Mutant(
+        invariant="Nobody waits while it is worked out how a person is taken out of a row",
+        test="integration/test_mentions.py::TestOthersWaitOnlyForTheWriting",
+        file="worker/store/traces.py",
+        function="Search._change",
+        old="if found.changes is None:",
+        new="if self.redact(found.row, self.keys) is None:",
+    ),
 ]

@@ -6,66 +6,10 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.spellings import DISGUISED, RAJ
 
 from worker.core.disguise import hide
 from worker.core.masking import sanitized
-
-RAJ = "raj@example.com"
-DISGUISED = [
-    "raj@example.com",
-    r"raj\u0040example.com",
-    "raj ( a t ) example ( d o t ) com",
-    "raj\uff08at\uff09example\uff08dot\uff09com",
-    "raj\uff08\uff41\uff54\uff09example\uff08\uff44\uff4f\uff54\uff09com",
-    "raj\uff3b\uff20\uff3dexample\uff3b\uff0e\uff3dcom",
-    "raj \u3010at\u3011 example.com",
-    r"raj\\u0040example.com",
-    r"raj\U00000040example.com",
-    r"raj\u{40}example.com",
-    r"raj\x40example.com",
-    "raj%40example.com",
-    "raj%2540example.com",
-    "raj%40example%2Ecom",
-    "%72%61%6a%40example.com",
-    "raj=40example.com",
-    "raj&#64;example.com",
-    "raj&#x40;example.com",
-    "raj&amp;#64;example.com",
-    "raj&commat;example.com",
-    "raj(at)example.com",
-    "raj [at] example.com",
-    "raj{at}example.com",
-    "RAJ (AT) EXAMPLE.COM",
-    "raj <at> example.com",
-    "raj (@) example.com",
-    "raj (at) example (dot) com",
-    "raj(at)example[.]com",
-    "raj@example[.]com",
-    "raj @ example . com",
-    "raj at example.com",
-    "Raj AT Example DOT com",
-    "raj at example dot com",
-    "raj at example [dot] com",
-    "raj\nat\texample.com",
-    "raj_at_example_dot_com",
-    "raj-at-example.com",
-    "raj *at* example *dot* com",
-    "raj -- at -- example.com",
-    "r a j @ example . com",
-    "r a j @ e x a m p l e . c o m",
-    "r a j at e x a m p l e . c o m",
-    "r a j (at) e x a m p l e dot c o m",
-    "\uff52\uff41\uff4a\uff20\uff45\uff58\uff41\uff4d\uff50\uff4c\uff45\uff0e\uff43\uff4f\uff4d",
-    "\uff32\uff21\uff2a at example.com",
-    "raj\uff20example.com",
-    "raj\ufe6bexample\u3002com",
-    "raj\u00a0at\u00a0example.com",
-    "r\u200baj at exam\u00adple.com",
-    "\U0001d42b\U0001d41a\U0001d423 at example.com",
-    "rfc822;raj@example.com",
-    "mailto:raj%40example.com",
-    "=?utf-8?q?raj?=@example.com",
-]
 
 
 def read(text):

@@ -6,10 +6,9 @@ import time
 import pytest
 
 from worker.core.decode import decode, feedback_in, parts_of
-from worker.core.disguise import hide_all, names_any
+from worker.core.naming import hide_all, names_any, names_people
 from worker.core.redacting import (
     CannotRedact,
-    names_people,
     redacted_body,
     redacted_text,
 )

@@ -7,8 +7,8 @@ from typing import Any
 
 from worker.cli.common import counted
 from worker.cli.words import moment
+from worker.core.finding import parsed
 from worker.core.masking import printable
-from worker.core.nesting import is_nested_too_deep
 
 _SECTIONS = {
     "user": "The user's record (table users)",
@@ -17,6 +17,7 @@ _SECTIONS = {
     "forgotten": "The person was forgotten, and this is remembered (table forgotten)",
     "events": "Bounces, complaints and what lifted them (table events)",
     "mentions": "Events of others that name the address (table events)",
+    "account_events": "Reports about the account that name the address (table account_events)",
     "effects": "Notices and removals, with SES's messages (table outbox)",
     "removals": "Entries taken off SES's suppression lists (table removals)",
     "quarantined": "Messages set aside (table quarantine)",
@@ -93,14 +94,8 @@ def _drawn(value: Any, depth: int) -> Iterator[str]:
 
 def _opened(value: Any) -> Any:
     """Return the JSON in a text, such as SES's message."""
-    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
-        return value
-    if is_nested_too_deep(value):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
+    inside = parsed(value) if isinstance(value, str) else None
+    return value if inside is None else inside
 
 
 def _as_text(value: Any) -> str:

@@ -10,11 +10,12 @@ from msgspec import Struct
 from worker.app import region_of
 from worker.aws import AwsRefused
 from worker.commands.dlq.listing import look_through
+from worker.commands.forgotten_messages import is_named_in
 from worker.core.address import decoded_spelling, parse_address
-from worker.core.dead_letter import DeadLetterMessage, Where
+from worker.core.dead_letter import DeadLetterMessage, Where, sendable
 from worker.core.errors import Misconfigured, Refused, Unavailable
 from worker.core.masking import sanitized
-from worker.core.others import about, names, without_others
+from worker.core.others import message_without_others, without_others
 from worker.settings import Settings
 from worker.store.person import OnRecord
 from worker.suppression import SuppressionList, classify_refusal
@@ -74,19 +75,20 @@ def look_into_dead_letters(
 def _about(dead_letter: DeadLetterMessage, key: str) -> Row | None:
     """Return a dead letter without others; None: it does not name the person."""
     received = dead_letter.received
-    body = about(received.body, key)
-    attributes = {name: _text(value) for name, value in received.attributes.items()}
-    in_attributes = any(names(text, key) for text in attributes.values())
-    if body is None and not in_attributes and not names(dead_letter.error, key):
+    if not is_named_in(dead_letter, (key,)):
         return None
+    words = {name: without_others(text, key) for name, text in dead_letter.words.items()}
     return {
         "message_id": dead_letter.message_id,
-        "reason": dead_letter.reason,
-        "detail": without_others(dead_letter.error, key),
+        "reason": words["reason"],
+        "detail": words["error"],
         "first_seen": dead_letter.first_seen,
-        "source_queue": dead_letter.source,
-        "attributes": {name: without_others(text, key) for name, text in attributes.items()},
-        "body": body or without_others(received.body, key),
+        "source_queue": words["source"],
+        "attributes": {
+            without_others(name, key): without_others(_text(value), key)
+            for name, value in sendable(received.attributes).items()
+        },
+        "body": message_without_others(received.body, key),
     }
 
 

@@ -27,15 +27,10 @@ from worker.settings import Settings
 from worker.sqs.dead_letter_queue import DeadLetterQueue
 from worker.store import Store
 from worker.store.forgetting import Forgetting, OnRecord, leave_tombstones, look
+from worker.store.forgotten_removals import delete_removals, drop_removals
 from worker.store.needs import WORKER, Needs
 from worker.store.quarantine import keep_without
-from worker.store.traces import (
-    Fate,
-    Trace,
-    delete_removals,
-    drop_removals,
-    traces,
-)
+from worker.store.traces import Fate, Trace, traces
 
 DEAD_LETTERS = "dead-letter queue"
 """The place of a trace that is in no table."""
@@ -285,7 +280,7 @@ def places(found: Forgotten) -> Iterator[tuple[str, dict[Fate, int]]]:
             rows.setdefault(name, Counter())[Fate.DELETED] += count
     for (name, fate), count in found.counts.items():
         rows.setdefault(name, Counter())[fate] += count
-    order = ("users", "events", "shadow_users", "imported_users", "removals", "outbox",
-             "quarantine", DEAD_LETTERS)  # fmt: skip
+    order = ("users", "events", "account_events", "shadow_users", "imported_users", "removals",
+             "outbox", "quarantine", DEAD_LETTERS)  # fmt: skip
     for name in order:
         yield name, {fate: rows.get(name, Counter())[fate] for fate in Fate}

@@ -8,10 +8,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from worker.core.acceptance import Acceptance
-from worker.core.dead_letter import DeadLetterMessage
-from worker.core.disguise import hide_all
+from worker.core.dead_letter import DeadLetterMessage, texts_of
 from worker.core.errors import NoCertificate
-from worker.core.redacting import CannotRedact, names_people, redacted_body, redacted_text
+from worker.core.naming import hide_all, names_people
+from worker.core.redacting import CannotRedact, redacted_body, redacted_text
 from worker.signatures.errors import NotServed, Wrong
 from worker.signatures.verifying import Verifier
 from worker.store.rows import encode_attributes
@@ -35,16 +35,15 @@ class ForgottenMessages:
 
         """
         body = bytes(row["body"]).decode("utf-8", "surrogatepass")
-        attributes, detail = str(row["attributes"]), str(row["detail"])
-        changes: dict[str, Any] = {}
-        if names_people([attributes, detail], keys):
-            changes["attributes"] = _without(attributes, keys)
-            changes["detail"] = hide_all(detail, keys)
+        words = ("queue", "reason", "detail", "worker_version")
+        after: dict[str, Any] = {name: hide_all(str(row[name]), keys) for name in words}
+        after["attributes"] = _without(str(row["attributes"]), keys)
+        changes = {name: text for name, text in after.items() if text != row[name]}
         if names_people(body, keys):
-            after, verified = self._without(body, keys)
-            if after is None:
+            redacted, verified = self._without(body, keys)
+            if redacted is None:
                 return None
-            changes["body"] = after.encode("utf-8", "surrogatepass")
+            changes["body"] = redacted.encode("utf-8", "surrogatepass")
             changes["verified"] = verified or row["verified"]
         return changes
 
@@ -60,8 +59,7 @@ class ForgottenMessages:
 
         """
         received = dead_letter.received
-        texts = [encode_attributes(received.attributes), dead_letter.error]
-        if not (names_people(received.body, keys) or names_people(texts, keys)):
+        if not is_named_in(dead_letter, keys):
             return dead_letter
         body, verified = self._without(received.body, keys)
         if body is None:
@@ -70,7 +68,8 @@ class ForgottenMessages:
         without = replace(
             received, body=body, attributes=attributes, verified=verified or received.verified
         )
-        return replace(dead_letter, received=without, error=hide_all(dead_letter.error, keys))
+        words = {name: hide_all(text, keys) for name, text in dead_letter.words.items()}
+        return replace(dead_letter, received=without, **words)
 
     def _without(self, body: str, keys: Keys) -> tuple[str | None, bool]:
         after = redacted_body(body, keys)
@@ -96,8 +95,15 @@ class ForgottenMessages:
             raise CannotRedact(f"its signature cannot be verified now: {error}") from None
 
 
+def is_named_in(dead_letter: DeadLetterMessage, keys: Keys) -> bool:
+    """Return whether a dead letter names one of the people, in its body or beside it."""
+    received = dead_letter.received
+    beside = [*dead_letter.words.values(), *texts_of(received.attributes)]
+    return names_people([received.body, *beside], keys)
+
+
 def _without(attributes: str, keys: Keys) -> str:
     after = redacted_text(attributes, keys) or "{}"
-    if names_people(after, keys):
+    if names_people([after, *texts_of(json.loads(after))], keys):
         raise CannotRedact("an attribute spells an address in a way that cannot be taken out")
     return after

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -68,6 +68,12 @@ class DeadLetterMessage(Struct, frozen=True, kw_only=True):
         return replace(self, received=replace(self.received, body="", attributes={}))
 
     @property
+    def words(self) -> Mapping[str, str]:
+        """What anybody may have written who may send to the dead-letter queue, by field."""
+        names = "reason", "error", "source", "worker_version"
+        return {name: getattr(self, name) for name in names}
+
+    @property
     def source_name(self) -> str:
         """The name of the queue that the message was sent to."""
         return self.source.replace("/", ":").rpartition(":")[2]
@@ -119,6 +125,14 @@ def dead_letter_from_queue(received: Received, source_arn: str) -> DeadLetterMes
 def sendable(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Convert stored message attributes for SQS; binary values are stored as base64."""
     return {name: _with_bytes(value) for name, value in attributes.items()}
+
+
+def texts_of(attributes: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names and values of message attributes, binary values as texts, too."""
+    for name, value in sendable(attributes).items():
+        yield name
+        for part in value.values():
+            yield part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part)
 
 
 def size_of(dead_letter: DeadLetterMessage) -> int:

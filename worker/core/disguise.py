@@ -7,7 +7,7 @@ the text is reduced to what a person reads, and searched for the address.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import filterfalse, islice
 from typing import NamedTuple
@@ -41,25 +41,25 @@ _TOKEN = re.compile(
         (?:%(?:25){0,3}|=|\\{1,4}x|\\{1,4}u\{?0{0,6}) (?P<hex>[2-7][0-9a-f]) \}?
       | &(?:amp;)?\#x0{0,5}(?P<html_hex>[2-7][0-9a-f]);
       | &(?:amp;)?\#0{0,5}(?P<html>[1-9][0-9]{1,2});
+      | \\{1,4}u(?P<json>[0-9a-f]{4})
+      | \\{1,4}[xu]\{0{0,4}(?P<braced>[0-9a-f]{2,5})\}  # as in RFC 6533
       )
     | (?P<one> . )
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-_IN_LOCAL_PARTS = frozenset("._+-")
-"""Characters that belong to a local part, beside letters and digits; others may be quotes."""
 _SPELLED = {"at": "@", "dot": ".", "\u3002": ".", "\uff61": "."}
 
 
-class _Skeleton(NamedTuple):
+class Skeleton(NamedTuple):
     """What a person reads of a text, and where each of its characters is written."""
 
     text: str
-    starts: list[int]
-    ends: list[int]
+    starts: Sequence[int]
+    ends: Sequence[int]
 
 
-class _Skeletons(NamedTuple):
+class _Pieces(NamedTuple):
     """Skeletons one behind the other."""
 
     pieces: list[str]
@@ -73,35 +73,9 @@ def hide(text: str, known: Iterable[str]) -> str:
     if not keys:
         return text  # nearly always
     cut = text[:_LONGEST]
-    skeleton = _skeleton(cut)
+    skeleton = skeleton_of(cut)
     spans = [span for key in keys for span in _spans(skeleton, key)]
-    return _masked(cut, spans) + text[_LONGEST:] if spans else text
-
-
-def hide_all(text: str, known: Iterable[str]) -> str:
-    """Mask known addresses as `hide` does: in all of a long text, and none that only ends alike."""
-    keys = _perhaps_named(text, known)
-    if not keys:
-        return text
-    skeleton = _skeleton_with_words(text)
-    spans = [span for key in keys for span in _whole_spans(skeleton, key)]
-    return _masked(text, spans) if spans else text
-
-
-def names_any(text: str, known: Iterable[str]) -> bool:
-    """Return whether a text has one of these addresses, however it is spelled there."""
-    keys = _perhaps_named(text, known)
-    if not keys:
-        return False
-    skeleton = _skeleton_with_words(text)
-    return any(True for key in keys for _ in _whole_spans(skeleton, key))
-
-
-def _perhaps_named(text: str, known: Iterable[str]) -> list[str]:
-    if has_words(text):
-        return list(known)
-    lowered = text.lower()
-    return [key for key in known if key in lowered or may_name(text, key)]
+    return masked(cut, spans) + text[_LONGEST:] if spans else text
 
 
 def may_name(text: str, key: str) -> bool:
@@ -131,7 +105,8 @@ def _has_escapes(text: str) -> bool:
     )
 
 
-def _skeleton(text: str) -> _Skeleton:
+def skeleton_of(text: str) -> Skeleton:
+    """Reduce a text to what a person reads."""
     pieces: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
@@ -152,31 +127,31 @@ def _skeleton(text: str) -> _Skeleton:
         else:
             starts.extend([start] * len(read))
             ends.extend([end] * len(read))
-    return _Skeleton("".join(pieces), starts, ends)
+    return Skeleton("".join(pieces), starts, ends)
 
 
-def _skeleton_with_words(text: str) -> _Skeleton:
+def skeleton_with_words(text: str) -> Skeleton:
     """Return the skeleton of a text whose encoded words (RFC 2047) are decoded.
 
     All characters of a word stand where the whole word is written. Words are not read across the
     blanks in them: their places could not be found.
     """
     if not has_words(text):
-        return _skeleton(text)
-    whole = _Skeletons([], [], [])
+        return skeleton_of(text)
+    whole = _Pieces([], [], [])
     end = 0
     for start, stop, words in words_in(text):
-        _append(whole, _skeleton(text[end:start]), end)
-        plain = " ".join(_skeleton(part).text for part in words.split())
+        _append(whole, skeleton_of(text[end:start]), end)
+        plain = " ".join(skeleton_of(part).text for part in words.split())
         whole.pieces.append(plain)
         whole.starts.extend([start] * len(plain))
         whole.ends.extend([stop] * len(plain))
         end = stop
-    _append(whole, _skeleton(text[end:]), end)
-    return _Skeleton("".join(whole.pieces), whole.starts, whole.ends)
+    _append(whole, skeleton_of(text[end:]), end)
+    return Skeleton("".join(whole.pieces), whole.starts, whole.ends)
 
 
-def _append(whole: _Skeletons, part: _Skeleton, offset: int) -> None:
+def _append(whole: _Pieces, part: Skeleton, offset: int) -> None:
     whole.pieces.append(part.text)
     whole.starts.extend(start + offset for start in part.starts)
     whole.ends.extend(end + offset for end in part.ends)
@@ -202,12 +177,12 @@ def _folded(character: str) -> str:
 
 
 @lru_cache(maxsize=256)  # a message is logged, and its notice made, for each of its texts
-def _spellings(key: str) -> tuple[tuple[int, str], ...]:
+def spellings_of(key: str) -> tuple[tuple[int, str], ...]:
     """Return the length of the local part, and the skeleton of the address, for each domain."""
     local, _, domain = key.rpartition("@")
-    reduced = _skeleton(local).text
+    reduced = skeleton_of(local).text
     domains = {domain, *_unicode(domain)}
-    return tuple((len(reduced), f"{reduced}@{_skeleton(name).text}") for name in domains)
+    return tuple((len(reduced), f"{reduced}@{skeleton_of(name).text}") for name in domains)
 
 
 def _unicode(domain: str) -> Iterator[str]:
@@ -218,45 +193,17 @@ def _unicode(domain: str) -> Iterator[str]:
             return
 
 
-def _spans(skeleton: _Skeleton, key: str) -> Iterator[tuple[int, int]]:
+def _spans(skeleton: Skeleton, key: str) -> Iterator[tuple[int, int]]:
     """Find where the local part of an address is written."""
-    for length, address in _spellings(key):
+    for length, address in spellings_of(key):
         at = skeleton.text.find(address) if length else -1
         while at >= 0:
             yield skeleton.starts[at], skeleton.ends[at + length - 1]
             at = skeleton.text.find(address, at + len(address))
 
 
-def _whole_spans(skeleton: _Skeleton, key: str) -> Iterator[tuple[int, int]]:
-    """Find where an address is written, and not one that has it as a part: `anna@` has `a@`."""
-    text = skeleton.text
-    for length, address in _spellings(key):
-        at = text.find(address) if length else -1
-        while at >= 0:
-            end = at + len(address)
-            if not (_goes_on_before(skeleton, at) or _goes_on_behind(skeleton, end)):
-                yield skeleton.starts[at], skeleton.ends[at + length - 1]
-            at = text.find(address, at + 1)
-
-
-def _goes_on_before(skeleton: _Skeleton, at: int) -> bool:
-    if at == 0 or skeleton.ends[at - 1] < skeleton.starts[at]:  # blanks are between them
-        return False
-    before = skeleton.text[at - 1]
-    return before.isalnum() or before in _IN_LOCAL_PARTS
-
-
-def _goes_on_behind(skeleton: _Skeleton, end: int) -> bool:
-    behind = skeleton.text[end : end + 2]
-    if not behind or skeleton.ends[end - 1] < skeleton.starts[end]:
-        return False
-    if behind[0] == ".":  # the end of a sentence, or a longer domain
-        is_next = len(behind) > 1 and skeleton.ends[end] == skeleton.starts[end + 1]
-        return is_next and behind[1].isalnum()
-    return behind[0].isalnum() or behind[0] == "-"
-
-
-def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
+def masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Mask what stands between these places."""
     shown: list[str] = []
     end = 0
     for start, stop in sorted(spans):

@@ -16,18 +16,18 @@ _STRIDE = 10_000
 """Brackets counted per step. Most texts that are too deep are too deep from the beginning."""
 
 
-def is_nested_too_deep(text: str) -> bool:
-    """Return whether objects and arrays are nested deeper than `DEEPEST_JSON`.
+def is_nested_too_deep(text: str, most: int = DEEPEST_JSON) -> bool:
+    """Return whether objects and arrays are nested deeper than `most`.
 
     The text may also be invalid JSON. The time is linear in its length.
     """
-    if not _has_more_brackets(text, DEEPEST_JSON):  # nearly every text
+    if not _has_more_brackets(text, most):  # nearly every text
         return False
     marks = _marks(text, _BRACKETS)
     depth = 0
     for start in range(0, len(marks), _STRIDE):
         steps = [_STEP[mark] for mark in marks[start : start + _STRIDE]]
-        if max(accumulate(steps, initial=depth)) > DEEPEST_JSON:
+        if max(accumulate(steps, initial=depth)) > most:
             return True
         depth += sum(steps)
     return False

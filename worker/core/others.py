@@ -1,19 +1,19 @@
-"""Finds a person in texts and messages, and hides everybody else there. Pure.
+"""Hides everybody but one person in texts and messages. Pure.
 
 For an answer to a data request: a message may name several people, and the answer is about one.
 """
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from worker.core.address import parse_address
-from worker.core.disguise import hide, may_name
-from worker.core.encoded_words import has_words
-from worker.core.limits import DEEPEST_WRAPPING, LONGEST_ADDRESS, LONGEST_REPORTED, LONGEST_SHOWN
+from worker.core.disguise import hide
+from worker.core.finding import parsed, spans_and_addresses, texts_in, without_touching
+from worker.core.limits import DEEPEST_JSON, DEEPEST_WRAPPING, LONGEST_REPORTED, LONGEST_SHOWN
 from worker.core.masking import MASK, addresses_in, domain_at
-from worker.core.nesting import is_nested_too_deep
+from worker.core.naming import names_any
 from worker.core.parsing import without_halves
 
 _MAILBOXES = frozenset({
@@ -30,102 +30,44 @@ _WHO = ("emailAddress", "reported")
 """Keys of the entry of a recipient: in SES's message, and in a notice."""
 _ENTRY = re.compile(r'(?:"(?:[^"\\]|\\.)*+"?|[^",])++')
 """An entry of a list of mailboxes; a quoted display name may have commas."""
-_BEFORE_AN_ADDRESS = re.compile(r"""[\s<>"'=:;,()\[\]{}|]""")
-"""What may touch an address in a text: `rfc822;jane@example.com`, `to=jane@example.com`."""
-_STEP = 2_000
-"""Characters of a long text that are searched at once for an address in disguise."""
 
 
-def names(text: str, key: str) -> bool:
-    """Return whether a text has this address, however it is spelled."""
-    if not _may_have(text, key):
-        return False  # nearly all
-    if len(text) <= LONGEST_REPORTED and _key(text) == key:
-        return True
-    if any(_is_of(text, *found, key) for found in addresses_in(text)):
-        return True
-    starts = range(0, max(1, len(text)), _STEP)
-    return any(hide(part, (key,)) != part for part in (_part(text, start) for start in starts))
+def message_without_others(body: str, key: str) -> str:
+    """Mask all addresses in a message but this one.
 
-
-def _may_have(text: str, key: str) -> bool:
-    """Return, at little cost, whether a text may have this address."""
-    return key in text.lower() or may_name(text, key) or has_words(text)
-
-
-def _part(text: str, start: int) -> str:
-    return text[start : start + _STEP + LONGEST_ADDRESS]
+    Of lists of mailboxes an entry for somebody else is masked together with its display name.
+    """
+    tree = parsed(body)
+    if tree is None:
+        return without_others(body, key)
+    short = (text for text in texts_in(tree) if len(text) <= LONGEST_REPORTED)
+    others = sorted({found for text in short if (found := _key(text))} - {key})
+    rewritten = _Rewriting(key, others).value(tree)
+    return without_halves(json.dumps(rewritten, ensure_ascii=False))
 
 
 def without_others(text: str, key: str, others: Iterable[str] = ()) -> str:
     """Mask all addresses in a text but this one; `others`: further addresses to look for."""
     shown: list[str] = []
     end = 0
-    for start, sign, domain in addresses_in(text):
-        if not _is_of(text, start, sign, domain, key):
+    for start, sign, local, domain in spans_and_addresses(text):
+        if not _is_of(local, domain, key):
             shown += [text[end:start], MASK]
             end = sign
     masked = "".join([*shown, text[end:]])
     return hide(masked, others) if others and len(masked) <= LONGEST_SHOWN else masked
 
 
-def _is_of(text: str, start: int, sign: int, domain: int, key: str) -> bool:
+def _is_of(local: str, domain: str, key: str) -> bool:
     """Return whether an address in a text is this one; what touches it may stand before it."""
-    local = text[max(start, sign - LONGEST_ADDRESS) : sign]
-    name = domain_at(text, domain).rstrip(".")
-    if name.isascii() and "xn--" not in key and name.lower() != key.rpartition("@")[2]:
+    if domain.isascii() and "xn--" not in key and domain.lower() != key.rpartition("@")[2]:
         return False
-    tails = [local, _BEFORE_AN_ADDRESS.split(local)[-1]]
-    return any(_key(f"{tail}@{name}") == key for tail in tails)
+    return any(_key(f"{each}@{domain}") == key for each in (local, without_touching(local)))
 
 
 def _key(text: str) -> str:
     address = parse_address(text)
     return address.key if address else ""
-
-
-def about(body: str, key: str) -> str | None:
-    """Return a message with all other addresses masked; None: it does not name the person.
-
-    Of lists of mailboxes an entry for somebody else is masked together with its display name.
-    """
-    if not (_may_have(body, key) or "\\u" in body):
-        return None  # nearly all
-    tree = _parsed(body)
-    if tree is None:
-        return without_others(body, key) if names(body, key) else None
-    texts = list(_texts(tree))
-    if not any(names(text, key) for text in texts):
-        return None
-    others = {found for text in texts if len(text) <= LONGEST_REPORTED and (found := _key(text))}
-    return json.dumps(_Rewriting(key, sorted(others - {key})).value(tree), ensure_ascii=False)
-
-
-def _parsed(text: str) -> Any:
-    """Return an object or a list; None: the text is no JSON, or has neither."""
-    if not text.lstrip().startswith(("{", "[")) or is_nested_too_deep(text):
-        return None
-    try:
-        return json.loads(without_halves(text))
-    except ValueError:
-        return None
-
-
-def _texts(value: Any, depth: int = 0) -> Iterator[str]:
-    """Yield all texts of a tree, also of the JSON in texts."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield name
-            yield from _texts(inner, depth)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner, depth)
-    elif isinstance(value, str):
-        inside = _parsed(value) if depth <= DEEPEST_WRAPPING else None
-        if inside is None:
-            yield value
-        else:
-            yield from _texts(inside, depth + 1)
 
 
 class _Rewriting:
@@ -135,23 +77,27 @@ class _Rewriting:
         self._key = key
         self._others = others
 
-    def value(self, value: Any, name: str = "", depth: int = 0) -> Any:
-        """Return a value without others; `name`: the key under which it stands."""
+    def value(self, value: Any, name: str = "", depth: int = 0, level: int = 0) -> Any:
+        """Return a value without others; `name`: the key under which it stands.
+
+        `depth`: texts of JSON within each other. `level`: objects and lists within each other, in
+        all of these texts: each is a call.
+        """
         if isinstance(value, dict):
-            return self._object(value, depth)
+            return self._object(value, depth, level + 1)
         if isinstance(value, list):
-            return [self.value(inner, name, depth) for inner in value]
+            return [self.value(inner, name, depth, level + 1) for inner in value]
         if not isinstance(value, str):
             return value
-        inside = _parsed(value) if depth <= DEEPEST_WRAPPING else None
+        inside = parsed(value, DEEPEST_JSON - level) if depth <= DEEPEST_WRAPPING else None
         if inside is not None:
-            return json.dumps(self.value(inside, depth=depth + 1), ensure_ascii=False)
+            return json.dumps(self.value(inside, depth=depth + 1, level=level), ensure_ascii=False)
         return self._text(value, name)
 
-    def _object(self, value: dict[str, Any], depth: int) -> dict[str, Any]:
+    def _object(self, value: dict[str, Any], depth: int, level: int) -> dict[str, Any]:
         for name in _WHO:
             who = value.get(name)
-            if isinstance(who, str) and who and not names(who, self._key):
+            if isinstance(who, str) and who and not names_any(who, (self._key,)):
                 # What is said of somebody else may name them without their domain.
                 return {
                     name: ",".join(
@@ -162,7 +108,9 @@ class _Rewriting:
         names_value = isinstance(header, str) and value.keys() == {"name", "value"}
         stands_under = {"value": str(header)} if names_value else {}
         return {
-            without_others(name, self._key): self.value(inner, stands_under.get(name, name), depth)
+            without_others(name, self._key): self.value(
+                inner, stands_under.get(name, name), depth, level
+            )
             for name, inner in value.items()
         }
 
@@ -174,7 +122,7 @@ class _Rewriting:
         return ",".join(self._mailbox(entry, is_list=is_list) for entry in _ENTRY.findall(text))
 
     def _mailbox(self, entry: str, *, is_list: bool) -> str:
-        if names(entry, self._key):
+        if names_any(entry, (self._key,)):
             return without_others(entry, self._key)
         first = next(iter(addresses_in(entry)), None)
         if first is None:

@@ -5,8 +5,7 @@ compares keys, addresses and what decides.
 """
 
 import json
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain, islice
 from typing import Any, Final
 
@@ -17,12 +16,12 @@ from msgspec.structs import replace
 from worker.core.account_events import AccountEvent
 from worker.core.address import parse_address
 from worker.core.decode import Single, decode, feedback_in, parts_of
-from worker.core.disguise import hide_all, names_any
 from worker.core.display_names import without_display_names
-from worker.core.limits import DEEPEST_WRAPPING, LONGEST_ADDRESS, LONGEST_REPORTED
-from worker.core.masking import MASK, addresses_in, domain_at
+from worker.core.finding import parsed, spans_and_addresses, texts_in, without_touching
+from worker.core.limits import DEEPEST_JSON, DEEPEST_WRAPPING, LONGEST_ADDRESS, LONGEST_REPORTED
+from worker.core.masking import MASK, addresses_in
 from worker.core.model import Feedback, Ignored, Malformed, Notification
-from worker.core.nesting import is_nested_too_deep
+from worker.core.naming import hide_all, names_people
 
 Keys = Collection[str]
 """Normalised addresses (`users.email_key`)."""
@@ -32,10 +31,8 @@ _ANSWERS = frozenset({"diagnosticCode", "smtpResponse"})
 _SIGNATURE = ("Signature", "SignatureVersion", "SigningCertURL", "SigningCertUrl")
 MOST_NAMED = 200
 """Addresses in a notification that are looked up beside those of its recipients."""
-_BEFORE_AN_ADDRESS = re.compile(r"""[\s<>"'=:;,()\[\]{}|\\]""")
 _GONE: Final = object()
 """In place of a message that is about nobody else."""
-_BRACKETS = ("{", "[")
 
 
 class _Mail(Struct, frozen=True):
@@ -51,26 +48,6 @@ _decode_mail = msgspec.json.Decoder(_Message).decode
 
 class CannotRedact(Exception):
     """It cannot be rewritten so that the others lose nothing; the text says why."""
-
-
-def names_people(value: Any, keys: Keys) -> bool:
-    """Return whether a text of JSON's values names one of the people, however it is spelled."""
-    return any(names_any(text, keys) for text in texts_in(value))
-
-
-def texts_in(value: Any) -> Iterator[str]:
-    """Yield all texts in a JSON value, and those within texts that are JSON themselves."""
-    remaining = [value]
-    while remaining:
-        item = remaining.pop()
-        if isinstance(item, str):
-            yield item
-            remaining.append(_parsed(item))
-        elif isinstance(item, Mapping):
-            remaining += item.keys()
-            remaining += item.values()
-        elif isinstance(item, Sequence) and not isinstance(item, bytes):
-            remaining += item
 
 
 def redacted_text(text: str, keys: Keys) -> str | None:
@@ -117,11 +94,10 @@ def _says_nothing_of_others(parts: Sequence[Single], keys: Keys) -> bool:
 def _names_others(body: str, keys: Keys) -> bool:
     """Return whether another address is written in a body, or in the texts within it."""
     for text in texts_in(body):
-        if _parsed(text) is None:
-            hidden = hide_all(text, keys)
-            for start, sign, _ in addresses_in(hidden):
-                if not hidden[start:sign].endswith(MASK):
-                    return True
+        hidden = hide_all(text, keys)
+        for start, sign, _ in addresses_in(hidden):
+            if not hidden[start:sign].endswith(MASK):
+                return True
     return False
 
 
@@ -135,16 +111,13 @@ def named_by(notification: Notification) -> set[str]:
         destination = _decode_mail(text).mail.destination
     except (msgspec.DecodeError, UnicodeEncodeError):
         destination = []
-    written = islice(_addresses_in(text), MOST_NAMED)
+    written = (
+        f"{without_touching(local)}@{domain}"
+        for _, _, local, domain in islice(spans_and_addresses(text), MOST_NAMED)
+    )
     reported = (entry for entry in destination if len(entry) <= LONGEST_REPORTED)
     found = map(parse_address, chain(reported, written))
     return {address.key for address in found if address}
-
-
-def _addresses_in(text: str) -> Iterator[str]:
-    for start, sign, domain in addresses_in(text):
-        local = text[max(start, sign - LONGEST_ADDRESS) : sign]
-        yield f"{_BEFORE_AN_ADDRESS.split(local)[-1]}@{domain_at(text, domain).rstrip('.')}"
 
 
 def people_in(body: str) -> set[str]:
@@ -196,22 +169,15 @@ def _of(item: Feedback) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _parsed(text: str) -> Any:
-    """Parse JSON; None: it is none that can be rewritten."""
-    if not text.lstrip().startswith(_BRACKETS) or is_nested_too_deep(text):
-        return None
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
 class _Redaction:
     """Rewrites JSON without some people."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self._depth = 0
+        """Texts of JSON within each other."""
+        self._level = 0
+        """Objects and lists within each other, in all of these texts: each is a call."""
         self._is_answer = False
         """It is within the answer of a mail server, whose words decide, and name nobody."""
 
@@ -219,7 +185,8 @@ class _Redaction:
         """Return a text without them: JSON in it is rewritten, other text has them masked."""
         if self._is_of_another(text):
             return text
-        value = _parsed(text) if self._depth <= DEEPEST_WRAPPING else None
+        is_read = self._depth <= DEEPEST_WRAPPING
+        value = parsed(text, DEEPEST_JSON - self._level) if is_read else None
         if value is None:
             hidden = hide_all(text, self._keys)
             is_changed = hidden != text and not self._is_answer
@@ -234,9 +201,12 @@ class _Redaction:
     def _of(self, value: Any) -> Any:
         if isinstance(value, str):
             return self.of_text(value)
-        if isinstance(value, list):
-            return self._of_list(value)
-        return self._of_object(value) if isinstance(value, dict) else value
+        if not isinstance(value, list | dict):
+            return value
+        self._level += 1
+        after = self._of_list(value) if isinstance(value, list) else self._of_object(value)
+        self._level -= 1
+        return after
 
     def _of_list(self, entries: list[Any]) -> Any:
         """Leave out entries that are the people, and messages about nobody else."""

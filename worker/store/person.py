@@ -1,44 +1,51 @@
 """Reads everything that the database has about one person, for an answer to a data request.
 
-What names a person by a column is found by an index. Texts that repeat the address (a diagnostic of
-somebody else's bounce, a notice with several recipients) have none: those rows are read a window at
-a time, each in a transaction of its own, so that nothing is held up.
+What names a person by a column is found by an index; texts that repeat the address (a diagnostic of
+somebody else's bounce, a notice with several recipients) by `worker.store.mentions`.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import Connection, Table, column, func, or_, select, table
+from sqlalchemy import Connection, Table, column, select, table
 
-from worker.core.others import about, names, without_others
+from worker.core.others import message_without_others, without_others
 from worker.core.privacy import PrivacyKey
 from worker.core.tombstones import Tombstone
 from worker.store import Store
 from worker.store.answers import READ as READ_FOR_VERDICT
 from worker.store.answers import Verdict, verdict_on
+from worker.store.mentions import (
+    ACCOUNT_EVENTS,
+    EVENTS,
+    OUTBOX,
+    Place,
+    Report,
+    Row,
+    rows_naming,
+)
 from worker.store.needs import to_read
-from worker.store.schema import events, imported_users, outbox, removals, shadow_users, users
+from worker.store.schema import events, imported_users, removals, shadow_users, users
 from worker.store.tombstones import forgotten_among
 
-Row = Mapping[str, Any]
 READ = {
     **READ_FOR_VERDICT,
-    **to_read("events", "outbox", "quarantine", "removals", "imported_users", "shadow_users"),
+    **to_read(
+        "events",
+        "account_events",
+        "outbox",
+        "quarantine",
+        "removals",
+        "imported_users",
+        "shadow_users",
+    ),
 }
 """What is read."""
-WINDOW = 500
-"""Rows of the outbox that are in memory at once; each may hold a message of 256 KiB."""
-IDS_IN_A_WINDOW = 50_000
-"""Ids of events that a query looks through."""
 
 _BY_RECIPIENT = table("events_by_recipient", column("id"), column("recipient"))
-_TEXTS = ("recipient_as_reported", "diagnostic", "sender", "tags")
-"""Texts of an event that may name people besides its recipient."""
-_JSON = ("payload", "summary")
-Report = Callable[[int, int | None], None]
 
 
 class OnRecord(Struct, frozen=True, kw_only=True):
@@ -55,6 +62,8 @@ class OnRecord(Struct, frozen=True, kw_only=True):
     events: list[Row]
     mentions: list[Row]
     """Events of others whose texts name the person."""
+    account_events: list[Row]
+    """What somebody has written as SES's about the account, whose texts name the person."""
     effects: list[Row]
     removals: list[Row]
 
@@ -62,7 +71,8 @@ class OnRecord(Struct, frozen=True, kw_only=True):
     def is_nothing(self) -> bool:
         """Whether no row is about the person."""
         records = (self.user, self.imported, self.shadow, self.forgotten)
-        lists = (self.events, self.mentions, self.effects, self.removals)
+        mentions = (self.mentions, self.account_events)
+        lists = (self.events, self.effects, self.removals, *mentions)
         return not any(records) and not any(lists)
 
 
@@ -90,7 +100,8 @@ def on_record(store: Store, key: str, privacy_key: PrivacyKey | None, report: Re
         imported=imported,
         shadow=shadow,
         events=found,
-        mentions=list(_mentions(store, key, report)),
+        mentions=list(_mentions(store, EVENTS, key, report)),
+        account_events=list(_mentions(store, ACCOUNT_EVENTS, key, report)),
         effects=list(_effects(store, key, report)),
         removals=[{**row, "entry": json.loads(row["entry"])} for row in kept],
     )
@@ -105,55 +116,36 @@ def _without_digest(stone: Tombstone | None) -> Row | None:
     return {k: value for k, value in asdict(stone).items() if k != "digest"} if stone else None
 
 
-def _mentions(store: Store, key: str, report: Report) -> Iterator[Row]:
-    """Yield the events of others whose texts name the person."""
-    word = key.partition("@")[0].partition(".")[0]
-    word = word if word.isascii() else ""
-    has_word = or_(*(func.lower(events.c[name]).contains(word, autoescape=True) for name in _TEXTS))
-    last = _last(store, events)
-    for first in range(0, last, IDS_IN_A_WINDOW):
-        ids = events.c.id.between(first + 1, first + IDS_IN_A_WINDOW)
-        query = select(events).where(ids, events.c.recipient != key, has_word)
-        with store.read_transaction() as connection:
-            rows = connection.execute(query.order_by(events.c.id)).mappings().all()
+def _mentions(store: Store, place: Place, key: str, report: Report) -> Iterator[Row]:
+    """Yield the rows about others, or about nobody, whose texts name the person."""
+    for rows in rows_naming(store, place, [key], report):
         for row in rows:
-            if any(names(row[name], key) for name in _TEXTS):
-                yield _without_others(dict(row), key)
-        report(min(first + IDS_IN_A_WINDOW, last), last)
+            if row.get("recipient") != key:
+                yield _without_others(row, key)
 
 
 def _effects(store: Store, key: str, report: Report) -> Iterator[Row]:
     """Yield the effects that name the person."""
-    last, read_to = _last(store, outbox), 0
-    while True:
-        query = select(outbox).where(outbox.c.id > read_to).order_by(outbox.c.id).limit(WINDOW)
-        with store.read_transaction() as connection:
-            rows = connection.execute(query).mappings().all()
-        if not rows:
-            return
+    for rows in rows_naming(store, OUTBOX, [key], report):
         for row in rows:
-            payload = about(row["payload"], key)
-            if payload is not None or row["recipient"] == key:
-                kept = {**row, "payload": payload or without_others(row["payload"], key)}
-                yield kept | {name: _as_object(kept[name]) for name in _JSON}
-        read_to = rows[-1]["id"]
-        report(min(read_to, last), last)
-
-
-def _last(store: Store, found: Table) -> int:
-    with store.read_transaction() as connection:
-        return int(connection.execute(select(func.coalesce(func.max(found.c.id), 0))).scalar_one())
+            shown = {name: _masked(value, key) for name, value in row.items()}
+            payload = message_without_others(row["payload"], key)
+            yield shown | {"payload": _as_object(payload), "summary": _as_object(shown["summary"])}
 
 
 def _without_others(row: Row, key: str) -> Row:
     """Mask others in the texts of an event; of an event of somebody else, leave out its keys."""
-    is_own = row["recipient"] == key
+    is_own = row.get("recipient") == key
     shown = {
-        name: without_others(value, key) if isinstance(value, str) else value
+        name: _masked(value, key)
         for name, value in row.items()
         if is_own or name not in {"dedupe_key", "route_key"}
     }
-    return shown | {"tags": _as_object(shown["tags"])}
+    return shown | {"tags": _as_object(shown["tags"])} if "tags" in shown else shown
+
+
+def _masked(value: Any, key: str) -> Any:
+    return without_others(value, key) if isinstance(value, str) else value
 
 
 def _as_object(text: str) -> Any:

@@ -86,10 +86,9 @@ def keep_without(
         Unavailable: the store cannot be written now; nothing was kept.
 
     """
-    received = dead_letter.received
+    named = sorted(people_in(dead_letter.received.body))
     with store.write_transaction() as connection:
         see_tombstones(connection)
-        named = sorted(people_in(received.body))
         users = users_among(connection, named)
         forgotten = tombstones_of(connection, [each for each in named if each not in users], key)
         rest = without(dead_letter, frozenset(forgotten)) if forgotten else dead_letter

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from worker.core.counting.facts import BLOCKED, PAUSED, REPEATED, UNKNOWN, Fact, Facts
 from worker.core.counting.names import Dimension, Measure
 from worker.core.counting.providers import provider_of
+from worker.core.masking import mask_addresses
 
 OTHER = "other"
 """The value of all values that are not among the largest of their hour; and of small providers."""
@@ -88,8 +89,13 @@ def _of_people(what: str, became: str) -> Iterator[str]:
 
 
 def _values(fact: Fact) -> list[tuple[str, str]]:
-    """Return each dimension that a fact has, with its value."""
+    """Return each dimension that a fact has, with its value; names of people are none.
+
+    Figures are kept for ever, and whoever may send to the queue can write an address as a name.
+    """
     _, what, type_, subtype, domain, configuration_set, tenant, fault, status, _ = fact
+    configuration_set, tenant = mask_addresses(configuration_set), mask_addresses(tenant)
+    type_, subtype = mask_addresses(type_), mask_addresses(subtype)
     values = [
         (_ALL, ""),
         (_DOMAIN, domain),
