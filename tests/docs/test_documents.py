@@ -18,6 +18,7 @@ from reference_pages.log_events import events
 from support.documents import ROOT, names, plain, table, text_of
 
 from worker.app.reload import LIVE
+from worker.cli.run import run
 from worker.cli.exits import MEANINGS
 from worker.core import effects, messages
 from worker.core.model import Reason
@@ -265,6 +266,9 @@ def test_what_can_be_reloaded_is_what_is_documented():
     assert set(re.findall(r"`(\w+)`", "".join(output))) == LIVE
     (output,) = re.findall(r"\*\*Reload\*\*: (.*?) can change", text_of("docs/configuration.md"))
     assert set(re.findall(r"`(\w+)`", output)) == LIVE
+    help_text = " ".join(str(run.help).split())
+    (output,) = re.findall(r"reads the settings again; (.*) take effect at once", help_text)
+    assert set(re.findall(r"\w+", output.replace(" and ", " "))) == LIVE
 
 
 def test_the_readme_and_the_architecture_are_short():

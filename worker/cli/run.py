@@ -34,8 +34,8 @@ def run(settings: "Settings") -> None:
     After SIGTERM or SIGINT the worker finishes the messages that it holds, gives back those that
     still arrive, and exits, normally within queue.wait_seconds. A second signal does not wait for
     the long poll. In any case, no message is deleted from the queue before its commit. After
-    SIGHUP the worker reads the settings again; policy, sns, notify, slack, suppression and log
-    take effect at once.
+    SIGHUP the worker reads the settings again; policy, sns, eventbridge, notify, slack,
+    suppression and log take effect at once.
 
     \b
     Example:

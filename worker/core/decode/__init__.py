@@ -39,7 +39,7 @@ Decoded = Single | Several
 def decode(body: str, acceptance: Acceptance = EVERYTHING) -> Decoded:
     """Decode the body of an SQS message: a `Feedback` per recipient, or what else it says.
 
-    The body is SES's message, or wrapped as `wrappings` says. What `sources` does not accept is
+    The body is SES's message, or wrapped as `wrappings` says. What `acceptance` does not allow is
     `Malformed`.
     """
     if len(body) > LONGEST_BODY:

@@ -49,7 +49,7 @@ class Accepting(Struct, frozen=True):
 
     acceptance: Acceptance
     accept: str
-    """`eventbridge.accept` as it is written; `sources` is what it means."""
+    """`eventbridge.accept` as it is written; `acceptance` is what it means."""
 
     def __str__(self) -> str:
         """For people."""
