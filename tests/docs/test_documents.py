@@ -18,8 +18,8 @@ from reference_pages.log_events import events
 from support.documents import ROOT, names, plain, table, text_of
 
 from worker.app.reload import LIVE
-from worker.cli.run import run
 from worker.cli.exits import MEANINGS
+from worker.cli.run import run
 from worker.core import effects, messages
 from worker.core.model import Reason
 from worker.core.policy import RULES
