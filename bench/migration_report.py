@@ -14,8 +14,9 @@ EXPLANATION = """\
 `python -m bench.migration --before ../old`, with a checkout of the last version before the tables
 of figures (0010): its daemon works on a thousand messages a second, `ses-worker db upgrade` applies
 0011 to 0015 beside it, then the new daemon takes over. Nearly all of the time is the index of
-events by time (0011), and in SQLite that by recipient (0015), for which messages wait. Waited: the longest from a message's arrival on the
-queue to its delete; held: the longest from handing out to delete.
+events by time (0011), and in SQLite that by recipient (0015); messages wait for both. Waited: the
+longest from a message's arrival on the queue to its delete; held: the longest from handing out to
+delete.
 """
 
 

@@ -124,7 +124,7 @@ class Blocked(Struct, frozen=True, kw_only=True):
     """A configuration error: nothing can be delivered until an operator fixes it."""
 
     error: str
-    """What is wrong; then, behind the last `: `, what the operator should do, as `check` shows it."""
+    """What is wrong; behind the last `: ` what the operator should do, which `check` shows apart."""
 
 
 Delivery = Sent | Later | NotYet | Unfit | Blocked
