@@ -1,6 +1,6 @@
 """ses-feedback-worker: Amazon SES bounces and complaints become durable user records.
 
-The journey of one message is in `worker.process`; the map of the rooms is in
+The journey of one message is in `worker.process`; the map of the packages is in
 docs/development/architecture.md.
 """
 

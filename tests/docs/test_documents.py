@@ -180,7 +180,7 @@ def test_every_oracle_that_is_listed_is_where_the_list_says():
 
 def test_every_room_in_the_architecture_is_there_and_every_room_is_in_the_architecture():
     named = set(
-        re.findall(r"`(\w+)/?`", "".join(row[1] for row in table(ARCHITECTURE, "## Rooms")))
+        re.findall(r"`(\w+)/?`", "".join(row[1] for row in table(ARCHITECTURE, "## Packages")))
     )
     there = {
         path.stem
@@ -190,12 +190,12 @@ def test_every_room_in_the_architecture_is_there_and_every_room_is_in_the_archit
     assert named == there
 
 
-def test_the_rooms_in_the_architecture_are_in_the_order_of_their_layers():
+def test_the_packages_in_the_architecture_are_in_the_order_of_their_layers():
     contracts = tomllib.loads(text_of("pyproject.toml"))["tool"]["importlinter"]["contracts"]
     (layers,) = (contract["layers"] for contract in contracts if contract["id"] == "layers")
     order = {room: number for number, layer in enumerate(layers) for room in layer.split(" | ")}
-    rooms = [plain(row[1]).strip("/") for row in table(ARCHITECTURE, "## Rooms")]
-    assert sorted(rooms, key=order.__getitem__) == rooms
+    packages = [plain(row[1]).strip("/") for row in table(ARCHITECTURE, "## Packages")]
+    assert sorted(packages, key=order.__getitem__) == packages
 
 
 def test_the_pages_explain_every_statement_of_the_iam_policies():

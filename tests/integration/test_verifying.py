@@ -18,7 +18,7 @@ from simulators.ses.faults import (
     Hang,
     Reset,
 )
-from worker.account import SendingStatusApi, Verifier, asking
+from worker.account import SendingStatusApi, StatusVerifier, asking
 from worker.core.account_events import AccountStatus, NewAccountEvent, Scope, Verification
 from worker.core.outbox.others import entries_for_account_event
 from worker.core.policy import Policy
@@ -74,7 +74,7 @@ def waits():
 @pytest.fixture
 def complete(store, api, waits, message):
     """Record events in this order, and complete the notice of the first of them."""
-    verifier = Verifier(AccountEvents(store), api.ask, waits)
+    verifier = StatusVerifier(AccountEvents(store), api.ask, waits)
 
     def complete(*events):
         unit = UnitOfWork(Policy(), known_keys=(), users={})

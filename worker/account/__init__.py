@@ -4,6 +4,6 @@
 """
 
 from worker.account.asking import Answer, SendingStatusApi
-from worker.account.verifying import LONGEST_SECONDS, Verifier
+from worker.account.verifying import LONGEST_SECONDS, StatusVerifier
 
-__all__ = ["LONGEST_SECONDS", "Answer", "SendingStatusApi", "Verifier"]
+__all__ = ["LONGEST_SECONDS", "Answer", "SendingStatusApi", "StatusVerifier"]

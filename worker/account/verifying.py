@@ -45,7 +45,7 @@ class AccountLog(Protocol):
         """Record what SES's API says about the event."""
 
 
-class Verifier:
+class StatusVerifier:
     """Verifies account notices. As thread-safe as what it is given."""
 
     def __init__(

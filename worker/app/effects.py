@@ -6,7 +6,7 @@ from functools import cache
 
 from msgspec.structs import replace
 
-from worker.account import LONGEST_SECONDS, SendingStatusApi, Verifier
+from worker.account import LONGEST_SECONDS, SendingStatusApi, StatusVerifier
 from worker.app import region_of
 from worker.aws import IDENTITY_SECONDS, AwsRefused, Throttled, account_in
 from worker.core.effects import (
@@ -111,7 +111,7 @@ def _slots_of_ses(settings: Settings, store: Store, wait_budget: WaitBudget) -> 
     return await_slot
 
 
-def _verifier(settings: Settings, store: Store, wait_budget: WaitBudget) -> Verifier:
+def _verifier(settings: Settings, store: Store, wait_budget: WaitBudget) -> StatusVerifier:
     """Make what asks SES whether an account event is true."""
 
     @cache  # made when it is needed: few accounts ever do
@@ -122,7 +122,7 @@ def _verifier(settings: Settings, store: Store, wait_budget: WaitBudget) -> Veri
             await_slot=_slots_of_ses(settings, store, wait_budget),
         )
 
-    return Verifier(AccountEvents(store), lambda notice: api().ask(notice), wait_budget.wait)
+    return StatusVerifier(AccountEvents(store), lambda notice: api().ask(notice), wait_budget.wait)
 
 
 def restore(
@@ -150,7 +150,9 @@ def restore(
     return restored
 
 
-def _channel_lane(channel: Channel, channels: Sequence[Lane], verifier: Verifier) -> LaneSender:
+def _channel_lane(
+    channel: Channel, channels: Sequence[Lane], verifier: StatusVerifier
+) -> LaneSender:
     others = [lane for lane in channels if lane != channel.lane]
 
     def deliver(effects: Sequence[Effect]) -> tuple[Delivery, Sequence[OutboxEntry]]:

@@ -124,7 +124,7 @@ class Blocked(Struct, frozen=True, kw_only=True):
     """A configuration error: nothing can be delivered until an operator fixes it."""
 
     error: str
-    """What is wrong; behind the last `: ` what the operator should do, which `check` shows apart."""
+    """What is wrong; behind the last `: ` what the operator should do, which `check` shows."""
 
 
 Delivery = Sent | Later | NotYet | Unfit | Blocked

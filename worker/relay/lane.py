@@ -14,7 +14,7 @@ from worker.core.rate_limit import RateLimit
 from worker.observability.health import Health
 from worker.relay.idle_tracker import IdleTracker
 from worker.relay.lane_health import LaneHealth
-from worker.relay.settling import LaneSender, Settler
+from worker.relay.settling import ClaimSettler, LaneSender
 from worker.relay.wait_budget import WaitBudget
 from worker.store.claims import Claim
 from worker.store.outbox import Outbox
@@ -59,7 +59,7 @@ class LaneWorker:
         self.wake = threading.Event()
         self._work = work
         self._outbox = outbox
-        self._settler = Settler(work, outbox)
+        self._settler = ClaimSettler(work, outbox)
         self._idle_tracker = idle_tracker
         self._wait_budget = wait_budget
         self._health = LaneHealth(health, work.lane)

@@ -41,7 +41,7 @@ class LaneSender(Struct, frozen=True, kw_only=True):
     """Entries to enqueue when effects are parked."""
 
 
-class Settler:
+class ClaimSettler:
     """Settles the claims of a lane."""
 
     def __init__(self, work: LaneSender, outbox: Outbox) -> None:
