@@ -8,6 +8,7 @@ import itertools
 import os
 import shutil
 import signal
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -113,6 +114,17 @@ def migrate(url: str) -> None:
     store = open_store(url)
     ensure_schema(store, migrate=True)
     store.close()
+
+
+@pytest.fixture
+def stopping(store: Store) -> Iterator[threading.Event]:
+    """The stop of a worker whose store it is; what a reload has begun ends with the test."""
+    event = threading.Event()
+    yield event
+    event.set()
+    for thread in threading.enumerate():
+        if thread.name == "policy":
+            thread.join()
 
 
 @pytest.fixture

@@ -214,14 +214,14 @@ def test_a_channel_that_is_no_longer_configured_is_reported_and_its_notices_wait
     ]
 
 
-def test_a_reload_adds_a_channel_and_removes_it(store, message, settings, file):
+def test_a_reload_adds_a_channel_and_removes_it(store, message, settings, file, stopping):
     without = settings.model_copy(update={"toy": ToySettings()})
     health = Health()
     current = Current(without, make_relay(without, store, health))
     current.start()
     try:
         for desired, lanes in ((settings, (SLACK, TOY)), (without, (SLACK,))):
-            left = reload(current, lambda new=desired: new, store, health, threading.Event())
+            left = reload(current, lambda new=desired: new, store, health, stopping)
             assert (left, current.policy.notify) == ("", lanes)
             assert [worker.name for worker in current.relay._workers] == [
                 f"relay-{lane}" for lane in lanes

@@ -49,9 +49,11 @@ def running(relay):
     return [thread.name for thread in relay._threads.running]
 
 
-def test_the_previous_relay_has_ended_when_the_new_relay_begins(store, current, health, clock):
+def test_the_previous_relay_has_ended_when_the_new_relay_begins(
+    store, current, health, clock, stopping
+):
     old = current.relay
-    left = reload(current, lambda: settings(2), store, health, threading.Event())
+    left = reload(current, lambda: settings(2), store, health, stopping)
     assert (left, running(old), running(current.relay)) == ("", [], ["relay-slack"])
     assert current.relay is not old
     assert current.retired == []
@@ -59,41 +61,41 @@ def test_the_previous_relay_has_ended_when_the_new_relay_begins(store, current, 
     wait_until(lambda: not health.late)
 
 
-def test_a_relay_that_nothing_has_changed_for_stays(store, current, health):
+def test_a_relay_that_nothing_has_changed_for_stays(store, current, health, stopping):
     old = current.relay
-    reload(current, lambda: settings(1), store, health, threading.Event())
+    reload(current, lambda: settings(1), store, health, stopping)
     assert current.relay is old
     assert running(old) == ["relay-slack"]
 
 
-def test_settings_that_are_wrong_change_nothing(store, current, health):
+def test_settings_that_are_wrong_change_nothing(store, current, health, stopping):
     def read():
         raise Misconfigured("slack.token: must be a token")
 
     before = current.settings, current.policy, current.relay
-    assert "wrong" in reload(current, read, store, health, threading.Event())
+    assert "wrong" in reload(current, read, store, health, stopping)
     assert before == (current.settings, current.policy, current.relay)
 
 
-def test_an_incomplete_reload_is_a_problem_until_the_next_reload(store, current, health):
+def test_an_incomplete_reload_is_a_problem_until_the_next_reload(store, current, health, stopping):
     def wrong():
         raise Misconfigured("slack.token: must be a token")
 
     elsewhere = settings(1).model_copy(update={"queue": QueueSettings(url=QUEUE)})
     for read, output in ((wrong, "must be a token"), (lambda: elsewhere, "queue.url")):
-        reload(current, read, store, health, threading.Event())
+        reload(current, read, store, health, stopping)
         (problem,) = (problem for problem in health.problems if problem.what == SETTINGS)
         assert output in problem.error
-    reload(current, lambda: settings(1), store, health, threading.Event())
+    reload(current, lambda: settings(1), store, health, stopping)
     assert SETTINGS not in {problem.what for problem in health.problems}
 
 
-def test_a_reload_that_breaks_changes_nothing_and_ends_nobody(store, current, health):
+def test_a_reload_that_breaks_changes_nothing_and_ends_nobody(store, current, health, stopping):
     def read():
         raise RuntimeError("a bug")
 
     before = current.settings, current.policy, current.relay
-    assert "wrong" in reload(current, read, store, health, threading.Event())
+    assert "wrong" in reload(current, read, store, health, stopping)
     assert before == (current.settings, current.policy, current.relay)
     assert running(current.relay) == ["relay-slack"]
 
@@ -109,14 +111,14 @@ def test_a_reload_that_breaks_changes_nothing_and_ends_nobody(store, current, he
         ("suppression", {"remove_complaints": True}),
     ],
 )
-def test_each_live_section_is_in_force_at_once(store, current, health, section, changes):
+def test_each_live_section_is_in_force_at_once(store, current, health, section, changes, stopping):
     before = current.settings
     expected = before.model_dump()
     expected[section] |= changes
     after = Settings.model_validate(expected)
     assert getattr(after, section) != getattr(before, section)
     try:
-        assert not reload(current, lambda: after, store, health, threading.Event())
+        assert not reload(current, lambda: after, store, health, stopping)
         assert getattr(current.settings, section) == getattr(after, section)
         assert current.policy == after.as_policy()
     finally:
@@ -149,11 +151,11 @@ def test_in_a_stop_the_old_relay_is_not_waited_for_and_the_new_relay_begins_noth
 
 
 def test_a_relay_that_hangs_is_left_to_itself_and_waited_for_again_at_the_end(
-    store, current, health, hanging
+    store, current, health, hanging, stopping
 ):
     old, release = hanging
     old._stop_by = 0  # as if it had been waited for
-    reload(current, lambda: settings(2), store, health, threading.Event())
+    reload(current, lambda: settings(2), store, health, stopping)
     assert current.retired == [old]
     assert running(current.relay) == ["relay-slack"]
     hurry = threading.Event()
@@ -170,16 +172,16 @@ def test_a_relay_that_hangs_is_left_to_itself_and_waited_for_again_at_the_end(
     assert left_behind(log) == []
 
 
-def test_what_was_delivered_never_falls(store, current, health, hanging):
+def test_what_was_delivered_never_falls(store, current, health, hanging, stopping):
     old, release = hanging
     old._idle_tracker.settled(3)
     old._stop_by = 0
-    reload(current, lambda: settings(2), store, health, threading.Event())
+    reload(current, lambda: settings(2), store, health, stopping)
     assert current.delivered == 3
     old._idle_tracker.settled(1)
     assert current.delivered == 4
     current.relay._idle_tracker.settled(1)
-    reload(current, lambda: settings(3), store, health, threading.Event())
+    reload(current, lambda: settings(3), store, health, stopping)
     assert current.delivered == 5
     release.set()
 
