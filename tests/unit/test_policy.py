@@ -4,13 +4,15 @@ import json
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from support import mail
 
 from worker.core.decode import decode
 from worker.core.errors import Misconfigured
 from worker.core.model import Action, User
-from worker.core.policy import REFUSED_BY_SES, SPAREABLE, Policy, is_refusal, rule_for
+from worker.core.policy import REFUSED_BY_SES, RULES, SPAREABLE, Policy, is_refusal, rule_for
 from worker.settings.loading import load_settings
+from worker.store.in_force import as_kept
 
 REFUSALS = [
     "Suppressed",
@@ -30,6 +32,14 @@ def test_pauses_are_as_long_as_the_environment_says():
     ).as_policy()
     assert policy.hard_bounce_pause == timedelta(days=7)
     assert policy.soft_bounce_pause == timedelta(days=2, hours=12)
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for rule in RULES if rule.setting], ids=lambda rule: rule.setting
+)
+def test_the_view_do_not_mail_is_given_each_setting_that_a_rule_needs(rule):
+    chosen = timedelta(days=1) if rule.is_timed else True
+    assert as_kept(replace(Policy(), **{rule.setting: chosen})) != as_kept(Policy())
 
 
 def test_ses_refuses_by_four_sub_types_and_no_other():

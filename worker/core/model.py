@@ -35,7 +35,7 @@ FORGIVENESS = "forgiveness"
 
 
 class Route(StrEnum):
-    """How SES's message reached the queue: its innermost wrapper (`events.route`)."""
+    """How SES's message reached the queue: its innermost wrapping (`events.route`)."""
 
     SNS = "sns"
     RAW = "raw"
