@@ -59,6 +59,10 @@ DISGUISED = [
 """Spellings in which `raj@example.com` is recognised."""
 KNOWN_AS = [
     ("jane.doe@example.com", 'to "jane.doe"@example.com, who is unknown'),
+    ("jane.doe@example.com", r'{"cut": "550 5.1.1\r\njane.doe@example.com unknown"'),
+    ("jane.doe@example.com", r'said {"a": "x\njane.doe@example.com"}'),
+    ("jane.doe@example.com", "550 unknown%0d%0ajane.doe@example.com"),
+    ("norman@example.com", r"MAIL\norman@example.com"),
     ("42jane@example.com", "to=42jane@example.com, relay=mx"),
     ("j\xfcrgen@example.com", r"utf-8;j\x{FC}rgen@example.com"),
     ("j\xfcrgen@example.com", r'{"broken": "j\u00fcrgen@example.com'),

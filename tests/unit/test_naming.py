@@ -85,6 +85,28 @@ def test_a_text_that_names_nobody_has_no_sign():
         assert not has_signs(text, [RAJ, "jane.doe@example.com"])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "o'brien@example.com", "550 <o'brien@example.com> unknown", "o/brien@example.com",
+        "o&brien@example.com", "O#Brien@Example.com", "o{brien@example.com", "x*brien@example.com",
+        "x.brien@example.com", "brien@example.com.evil.example",
+    ],
+)  # fmt: skip
+def test_a_longer_address_that_ends_alike_is_somebody_elses(text):
+    assert not names_any(text, ["brien@example.com"])
+    assert hide_all(text, ["brien@example.com"]) == text
+
+
+def test_in_quotes_an_address_is_the_person_s():
+    for text in (
+        "550 'brien@example.com' unknown",
+        "'brien@example.com'",
+        "to='brien@example.com'",
+    ):
+        assert names_any(text, ["brien@example.com"])
+
+
 def test_both_values_of_a_name_are_read():
     assert names_people(f'{{"to": "{RAJ}", "to": "ann@example.com"}}', [RAJ])
 

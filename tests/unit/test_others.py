@@ -62,6 +62,15 @@ def test_the_addresses_of_others_are_masked_in_a_sentence(text, shown):
     assert without_others(text, JANE) == shown
 
 
+@pytest.mark.parametrize(
+    "text", ["o'brien@example.com", "o/brien@example.com", "550 <o'brien@example.com> unknown"]
+)
+def test_an_address_that_only_ends_alike_is_masked(text):
+    assert "brien" not in without_others(text, "brien@example.com")
+    message = json.dumps({"bounce": {"bouncedRecipients": [{"emailAddress": text}]}})
+    assert "brien" not in message_without_others(message, "brien@example.com")
+
+
 def test_of_a_message_in_wrappings_only_the_person_is_left():
     body = mail.enveloped(mail.bounce(JANE, "joe@example.org", feedback_id="f", message_id="m"))
     shown = message_without_others(body, JANE)

@@ -17,13 +17,18 @@ from worker.core.disguise import (
     spellings_of,
 )
 from worker.core.encoded_words import has_words
-from worker.core.finding import texts_in
+from worker.core.finding import texts_in, whole_address
 
 _ESCAPES: tuple[tuple[str, ...], ...] = (
     ("\\u",), ("\\x",), ("=?",), ("%", "40"), ("=40",), ("&#",), ("&amp;#",), ("&commat",),
 )  # fmt: skip
 """A text in ASCII with escaped letters has, in lower case, all of one entry."""
 _RUN = re.compile(r"[a-z0-9]+")
+_BREAKS = re.compile(
+    r"\\{1,4}(?:[nrtbf]|u00[01][0-9a-f]|x[01][0-9a-f])|%(?:25){0,3}[01][0-9a-f]|=[01][0-9a-f]",
+    re.IGNORECASE,
+)
+"""Escapes of control characters, as in JSON that was cut: `unknown\\njane@example.com`."""
 _IN_LOCAL_PARTS = frozenset("._+-")
 """Characters that belong to a local part, beside letters and digits; others may be quotes."""
 
@@ -36,6 +41,8 @@ def names_people(value: Any, keys: Collection[str]) -> bool:
 def names_any(text: str, known: Iterable[str]) -> bool:
     """Return whether a text has one of these addresses, and not only a longer one."""
     keys = _perhaps_named(text, known)
+    if keys and (whole := whole_address(text)):
+        return whole in keys
     return bool(keys) and any(
         True for reading in _readings(text) for key in keys for _ in _spans(reading, key)
     )
@@ -44,7 +51,7 @@ def names_any(text: str, known: Iterable[str]) -> bool:
 def hide_all(text: str, known: Iterable[str]) -> str:
     """Mask the local parts of known addresses, in all of a text of any length."""
     keys = _perhaps_named(text, known)
-    if not keys:
+    if not keys or whole_address(text) not in {"", *keys}:
         return text
     spans = {span for reading in _readings(text) for key in keys for span in _spans(reading, key)}
     return masked(text, spans) if spans else text
@@ -107,6 +114,8 @@ def _readings(text: str) -> Iterator[Skeleton]:
         lowered = "".join(character.lower()[0] for character in text)
     yield Skeleton(lowered, range(len(text)), range(1, len(text) + 1))
     yield skeleton_of(text)
+    if _BREAKS.search(text):
+        yield skeleton_of(_BREAKS.sub(lambda escape: " " * len(escape[0]), text))
     if has_words(text):
         yield skeleton_with_words(text)
 
@@ -135,7 +144,14 @@ def _goes_on_before(reading: Skeleton, at: int) -> bool:
     if at == 0 or reading.ends[at - 1] < reading.starts[at]:  # blanks are between them
         return False
     before = reading.text[at - 1]
+    if before == "'":  # a quote, but within a word a part of the address: `o'brien@example.com`
+        return at > 1 and reading.text[at - 2].isalnum() and _touch(reading, at - 1)
     return before.isalnum() or before in _IN_LOCAL_PARTS
+
+
+def _touch(reading: Skeleton, at: int) -> bool:
+    """Return whether a character is written directly behind the one before it."""
+    return reading.ends[at - 1] == reading.starts[at]
 
 
 def _goes_on_behind(reading: Skeleton, end: int) -> bool:

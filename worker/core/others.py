@@ -10,7 +10,13 @@ from typing import Any
 
 from worker.core.address import parse_address
 from worker.core.disguise import hide
-from worker.core.finding import parsed, spans_and_addresses, texts_in, without_touching
+from worker.core.finding import (
+    parsed,
+    spans_and_addresses,
+    texts_in,
+    whole_address,
+    without_touching,
+)
 from worker.core.limits import DEEPEST_JSON, DEEPEST_WRAPPING, LONGEST_REPORTED, LONGEST_SHOWN
 from worker.core.masking import MASK, addresses_in, domain_at
 from worker.core.naming import names_any
@@ -50,8 +56,9 @@ def without_others(text: str, key: str, others: Iterable[str] = ()) -> str:
     """Mask all addresses in a text but this one; `others`: further addresses to look for."""
     shown: list[str] = []
     end = 0
+    whole = whole_address(text)
     for start, sign, local, domain in spans_and_addresses(text):
-        if not _is_of(local, domain, key):
+        if not (whole == key if whole else _is_of(local, domain, key)):
             shown += [text[end:start], MASK]
             end = sign
     masked = "".join([*shown, text[end:]])

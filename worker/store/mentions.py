@@ -121,8 +121,8 @@ def _selected(
     if place is not QUARANTINE:  # whose bodies are binary
         is_postgresql = connection.dialect.name == "postgresql"
         texts = _texts_of(place, is_postgresql=is_postgresql).label("texts")
-        # With a limit, so that the texts are put together once and not for each comparison.
-        written = select(number, texts).where(within).limit(place.ids_at_once).subquery()
+        # With an offset, so that the texts are put together once and not for each comparison.
+        written = select(number, texts).where(within).offset(0).subquery()
         signs = _has_signs(written.c.texts, keys, is_postgresql=is_postgresql)
         query = query.where(number.in_(select(written.c.id).where(signs)))
     return [dict(row) for row in connection.execute(query).mappings()]

@@ -1,12 +1,22 @@
 """Dead letters in the table `quarantine`, for the `dlq` commands."""
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, RowMapping, and_, case, delete, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+)
 
 from worker.core.dead_letter import DeadLetterFilter, DeadLetterMessage, Where
 from worker.core.limits import LONGEST_TOPIC
@@ -87,17 +97,26 @@ def keep_without(
 
     """
     named = sorted(people_in(dead_letter.received.body))
-    with store.write_transaction() as connection:
-        see_tombstones(connection)
-        users = users_among(connection, named)
-        forgotten = tombstones_of(connection, [each for each in named if each not in users], key)
-        rest = without(dead_letter, frozenset(forgotten)) if forgotten else dead_letter
-        if rest is None:
-            return
-        row = _row_of(rest)
-        same = and_(*(quarantine.c[name] == row[name] for name in ("queue", "message_id")))
-        if connection.execute(select(quarantine.c.id).where(same)).first() is None:
-            connection.execute(insert(quarantine).values(**row))
+    rest: DeadLetterMessage | None = dead_letter
+    taken_out = frozenset[str]()
+    while rest is not None:
+        with store.write_transaction() as connection:
+            see_tombstones(connection)
+            users = users_among(connection, named)
+            others = [each for each in named if each not in users]
+            forgotten = frozenset(tombstones_of(connection, others, key))
+            if forgotten <= taken_out:
+                _insert_unless_there(connection, _row_of(rest))
+                return
+        # Not while writing: a hostile message of a MiB takes seconds.
+        taken_out = forgotten
+        rest = without(dead_letter, taken_out)
+
+
+def _insert_unless_there(connection: Connection, row: Mapping[str, Any]) -> None:
+    same = and_(*(quarantine.c[name] == row[name] for name in ("queue", "message_id")))
+    if connection.execute(select(quarantine.c.id).where(same)).first() is None:
+        connection.execute(insert(quarantine).values(**row))
 
 
 def _row_of(dead_letter: DeadLetterMessage) -> dict[str, Any]:

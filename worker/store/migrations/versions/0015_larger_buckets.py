@@ -28,7 +28,7 @@ _IN_BUCKETS = """
 def upgrade() -> None:
     """Build the index anew; the view `do_not_mail` reads the new view by its name."""
     if op.get_context().dialect.name == "sqlite":
-        op.execute("DROP VIEW events_by_recipient")
-        op.drop_index("events_bucket", "events")
+        op.execute("DROP VIEW IF EXISTS events_by_recipient")
+        op.execute("DROP INDEX IF EXISTS events_bucket")
         op.execute("CREATE INDEX events_bucket ON events (id / 4096, recipient)")
         op.execute(_IN_BUCKETS)
