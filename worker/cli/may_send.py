@@ -27,8 +27,9 @@ _NO_ANSWER = "This is no answer: treat it as no"
 def may_send(settings: "Settings", address: str, as_json: bool) -> None:
     """Show whether mail may go to an address now, however the address is spelled.
 
-    The exit status is 0 if it may, 3 if it must not, 2 if this is no address, and 1 if the
-    database cannot be read. Send only after 0. An address that is no user is judged by its
+    The exit status is 0 if it may, 3 if it must not, 2 if this is no address, 1 if the database
+    cannot be read, and 78 if the settings are wrong, or people were forgotten and privacy.key is
+    not set. Send only after 0. An address that is no user is judged by its
     events on record; an unknown address is 0, and is called unknown. Who was forgotten is
     judged by the tombstone, which keeps the block or the end of the pause.
 
