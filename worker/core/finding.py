@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from worker.core.address import parse_address
 from worker.core.limits import DEEPEST_JSON, LONGEST_ADDRESS
 from worker.core.masking import addresses_in, domain_at
 from worker.core.nesting import is_nested_too_deep
@@ -21,8 +20,6 @@ _BRACKETS = ("{", "[")
 _TOUCHES = re.compile(r"""[\s<>"=:;,()\[\]{}|\\]|(?<![^\W_])'""")
 """What may touch an address in a text: `rfc822;jane@example.com`, `to=jane@example.com`. Within a
 word an apostrophe belongs to the address: `o'brien@example.com`."""
-_ADDRESS = re.compile(r"[\w.!#$&'*+/?^`{|}~-]{1,200}@[\w.-]{1,255}", re.ASCII)
-"""An address that is no other with something in front of it; `=` and `%` may be escapes."""
 _decode_all = json.JSONDecoder(
     object_pairs_hook=lambda pairs: list(chain.from_iterable(pairs)), parse_int=str
 ).decode
@@ -68,14 +65,6 @@ def spans_and_addresses(text: str) -> Iterator[tuple[int, int, str, str]]:
     for start, sign, domain in addresses_in(text):
         local = text[max(start, sign - LONGEST_ADDRESS) : sign]
         yield start, sign, local, domain_at(text, domain).rstrip(".")
-
-
-def whole_address(text: str) -> str:
-    """Return the key of a text that is an address and nothing else, plainly written; else ""."""
-    if not _ADDRESS.fullmatch(text):
-        return ""
-    address = parse_address(text)
-    return address.key if address else ""
 
 
 def without_touching(local: str) -> str:

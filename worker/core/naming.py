@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
+from worker.core.address import parse_address
 from worker.core.disguise import (
     Skeleton,
     masked,
@@ -17,13 +18,15 @@ from worker.core.disguise import (
     spellings_of,
 )
 from worker.core.encoded_words import has_words
-from worker.core.finding import texts_in, whole_address
+from worker.core.finding import texts_in
 
 _ESCAPES: tuple[tuple[str, ...], ...] = (
     ("\\u",), ("\\x",), ("=?",), ("%", "40"), ("=40",), ("&#",), ("&amp;#",), ("&commat",),
 )  # fmt: skip
 """A text in ASCII with escaped letters has, in lower case, all of one entry."""
 _RUN = re.compile(r"[a-z0-9]+")
+_ADDRESS = re.compile(r"[\w.!#$&'*+/?^`{|}~-]{1,200}@[\w.-]{1,255}", re.ASCII)
+"""An address that is no other with something in front of it; `=` and `%` may be escapes."""
 _BREAKS = re.compile(
     r"\\{1,4}(?:[nrtbf]|u00[01][0-9a-f]|x[01][0-9a-f])|%(?:25){0,3}[01][0-9a-f]|=[01][0-9a-f]",
     re.IGNORECASE,
@@ -46,6 +49,14 @@ def names_any(text: str, known: Iterable[str]) -> bool:
     return bool(keys) and any(
         True for reading in _readings(text) for key in keys for _ in _spans(reading, key)
     )
+
+
+def whole_address(text: str) -> str:
+    """Return the key of a text that is an address and nothing else, plainly written; else ""."""
+    if not _ADDRESS.fullmatch(text):
+        return ""
+    address = parse_address(text)
+    return address.key if address else ""
 
 
 def hide_all(text: str, known: Iterable[str]) -> str:

@@ -10,16 +10,10 @@ from typing import Any
 
 from worker.core.address import parse_address
 from worker.core.disguise import hide
-from worker.core.finding import (
-    parsed,
-    spans_and_addresses,
-    texts_in,
-    whole_address,
-    without_touching,
-)
+from worker.core.finding import parsed, spans_and_addresses, texts_in, without_touching
 from worker.core.limits import DEEPEST_JSON, DEEPEST_WRAPPING, LONGEST_REPORTED, LONGEST_SHOWN
 from worker.core.masking import MASK, addresses_in, domain_at
-from worker.core.naming import names_any
+from worker.core.naming import names_any, whole_address
 from worker.core.parsing import without_halves
 
 _MAILBOXES = frozenset({
