@@ -91,6 +91,7 @@ def test_a_text_that_names_nobody_has_no_sign():
         "o'brien@example.com", "550 <o'brien@example.com> unknown", "o/brien@example.com",
         "o&brien@example.com", "O#Brien@Example.com", "o{brien@example.com", "x*brien@example.com",
         "x.brien@example.com", "brien@example.com.evil.example",
+        "=?utf-8?q?o'brien=40example.com?=", "=?utf-8?q?brien=40example.com.evil.example?=",
     ],
 )  # fmt: skip
 def test_a_longer_address_that_ends_alike_is_somebody_elses(text):

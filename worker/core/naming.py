@@ -152,7 +152,7 @@ def _written(key: str) -> tuple[tuple[int, str], ...]:
 
 
 def _goes_on_before(reading: Skeleton, at: int) -> bool:
-    if at == 0 or reading.ends[at - 1] < reading.starts[at]:  # blanks are between them
+    if at == 0 or not _touch(reading, at):
         return False
     before = reading.text[at - 1]
     if before == "'":  # a quote, but within a word a part of the address: `o'brien@example.com`
@@ -161,15 +161,14 @@ def _goes_on_before(reading: Skeleton, at: int) -> bool:
 
 
 def _touch(reading: Skeleton, at: int) -> bool:
-    """Return whether a character is written directly behind the one before it."""
-    return reading.ends[at - 1] == reading.starts[at]
+    """Return whether no blank is written between a character and the one before it."""
+    return reading.ends[at - 1] >= reading.starts[at]  # more: within an encoded word
 
 
 def _goes_on_behind(reading: Skeleton, end: int) -> bool:
     behind = reading.text[end : end + 2]
-    if not behind or reading.ends[end - 1] < reading.starts[end]:
+    if not behind or not _touch(reading, end):
         return False
     if behind[0] == ".":  # the end of a sentence, or a longer domain
-        is_next = len(behind) > 1 and reading.ends[end] == reading.starts[end + 1]
-        return is_next and behind[1].isalnum()
+        return len(behind) > 1 and _touch(reading, end + 1) and behind[1].isalnum()
     return behind[0].isalnum() or behind[0] == "-"
