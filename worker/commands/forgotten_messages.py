@@ -14,7 +14,7 @@ from worker.core.naming import hide_all, names_people
 from worker.core.redacting import CannotRedact, redacted_body, redacted_text
 from worker.signatures.errors import NotServed, Wrong
 from worker.signatures.verifying import Verifier
-from worker.store.rows import encode_attributes
+from worker.store.rows import decode_body, encode_attributes, encode_body
 
 Keys = Collection[str]
 
@@ -34,7 +34,7 @@ class ForgottenMessages:
             CannotRedact: it cannot be rewritten.
 
         """
-        body = bytes(row["body"]).decode("utf-8", "surrogatepass")
+        body = decode_body(row["body"])
         words = ("queue", "reason", "detail", "worker_version")
         after: dict[str, Any] = {name: hide_all(str(row[name]), keys) for name in words}
         after["attributes"] = _without(str(row["attributes"]), keys)
@@ -43,7 +43,7 @@ class ForgottenMessages:
             redacted, verified = self._without(body, keys)
             if redacted is None:
                 return None
-            changes["body"] = redacted.encode("utf-8", "surrogatepass")
+            changes["body"] = encode_body(redacted)
             changes["verified"] = verified or row["verified"]
         return changes
 

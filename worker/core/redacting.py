@@ -31,6 +31,7 @@ _ANSWERS = frozenset({"diagnosticCode", "smtpResponse"})
 _SIGNATURE = ("Signature", "SignatureVersion", "SigningCertURL", "SigningCertUrl")
 MOST_NAMED = 200
 """Addresses in a notification that are looked up beside those of its recipients."""
+STILL_SPELLED = "an address is spelled in it in a way that cannot be taken out"
 _GONE: Final = object()
 """In place of a message that is about nobody else."""
 
@@ -79,7 +80,7 @@ def redacted_body(body: str, keys: Keys) -> str | None:
     if [_meaning(part, ()) for part in parts_of(decode(redacted))] != expected:
         raise CannotRedact("the others' part would not be the same: it has no ids of SES's")
     if names_people(redacted, keys):
-        raise CannotRedact("an address is spelled in it in a way that cannot be taken out")
+        raise CannotRedact(STILL_SPELLED)
     return redacted
 
 

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from worker.core.dead_letter import texts_of
 from worker.core.naming import names_people, signs_of
 from worker.store import Store
+from worker.store.rows import decode_body
 from worker.store.schema import account_events, events, outbox, quarantine
 
 Row = Mapping[str, Any]
@@ -150,7 +151,7 @@ def _has_signs(
 def _as_text(value: object) -> str:
     """Return a column's value as text; of a message's bytes, what they say."""
     if isinstance(value, bytes | memoryview):
-        return bytes(value).decode("utf-8", "surrogatepass")
+        return decode_body(value)
     return str(value or "")
 
 

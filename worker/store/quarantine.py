@@ -27,7 +27,7 @@ from worker.core.redacting import people_in
 from worker.store import Store
 from worker.store.forgetting import see_tombstones, tombstones_of
 from worker.store.on_record import users_among
-from worker.store.rows import encode_attributes
+from worker.store.rows import decode_body, encode_attributes, encode_body
 from worker.store.schema import quarantine
 from worker.timing.retries import when_raced
 
@@ -127,7 +127,7 @@ def _row_of(dead_letter: DeadLetterMessage) -> dict[str, Any]:
         "message_id": received.message_id,
         "reason": dead_letter.reason,
         "detail": clip(dead_letter.error),
-        "body": received.body.encode("utf-8", "surrogatepass"),
+        "body": encode_body(received.body),
         "attributes": encode_attributes(received.attributes),
         "sent_at": dead_letter.first_seen,
         "received_at": received.received_at,
@@ -191,7 +191,7 @@ def _received(row: RowMapping) -> Received:
     attributes: dict[str, Any] = json.loads(row["attributes"])
     return Received(
         message_id=row["message_id"],
-        body=bytes(row["body"]).decode("utf-8", "surrogatepass"),
+        body=decode_body(row["body"]),
         receipt_handle="",
         receive_count=1,
         received_at=row["received_at"],

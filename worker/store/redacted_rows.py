@@ -14,7 +14,7 @@ from worker.core.address import parse_address
 from worker.core.effects import Summary
 from worker.core.naming import hide_all, names_any, names_people
 from worker.core.payloads import PAYLOADS, EffectKind, Notice, NoticeRecipient
-from worker.core.redacting import CannotRedact, redacted_text
+from worker.core.redacting import STILL_SPELLED, CannotRedact, redacted_text
 from worker.store.mentions import ACCOUNT_EVENTS, EVENTS
 
 Row = Mapping[str, Any]
@@ -22,7 +22,6 @@ Keys = Sequence[str]
 
 _KEYS = ("dedupe_key", "route_key")
 """By which a replay is recognised; they begin with what the sender wrote as SES's ids."""
-_SPELLED = "an address is spelled in it in a way that cannot be taken out"
 
 
 def redacted_event(row: Row, keys: Keys) -> Row | None:
@@ -78,7 +77,7 @@ def redacted_effect(row: Row, keys: Keys) -> Row | None:
         summary = _without_domains(summary, [each.domain for each in gone])
     written = redacted_text(msgspec.json.encode(payload).decode(), keys) or "{}"
     if names_people([written, summary], keys):
-        raise CannotRedact(_SPELLED)
+        raise CannotRedact(STILL_SPELLED)
     return changes | {"payload": written, "summary": summary}
 
 
@@ -89,7 +88,7 @@ def _hidden(row: Row, names: Sequence[str], keys: Keys) -> Row:
         raise CannotRedact("its keys begin with what the message said, and would change with it")
     after = {name: redacted_text(text, keys) or "" for name, text in written.items()}
     if names_people(list(after.values()), keys):
-        raise CannotRedact(_SPELLED)
+        raise CannotRedact(STILL_SPELLED)
     return {name: text for name, text in after.items() if text != written[name]}
 
 

@@ -268,6 +268,16 @@ def account_event_row(new: NewAccountEvent) -> tuple[Any, ...]:
     )
 
 
+def encode_body(body: str) -> bytes:
+    """Return a message's body as `quarantine` has it: not every body is valid UTF-8."""
+    return body.encode("utf-8", "surrogatepass")
+
+
+def decode_body(written: bytes | memoryview) -> str:
+    """Return a message's body, which `encode_body` has written."""
+    return bytes(written).decode("utf-8", "surrogatepass")
+
+
 def quarantine_row(queue: str, received: Received, why: DeadLetter) -> tuple[Any, ...]:
     """Make a row of `quarantine` with the columns `QUARANTINE_COLUMNS`."""
     return (
@@ -275,7 +285,7 @@ def quarantine_row(queue: str, received: Received, why: DeadLetter) -> tuple[Any
         received.message_id,
         why.reason.value,
         clip(why.detail),
-        received.body.encode("utf-8", "surrogatepass"),
+        encode_body(received.body),
         encode_attributes(received.attributes),
         received.sent_at,
         received.received_at,

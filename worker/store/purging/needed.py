@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, select, text
 from worker.core.decode import decode, feedback_in, parts_of
 from worker.core.keys import kept_key
 from worker.core.policy import REFUSED_BY_SES
+from worker.store.rows import decode_body
 from worker.store.schema import Moment, quarantine
 
 _MESSAGES_AT_ONCE = 20
@@ -74,4 +75,4 @@ def _bodies(connection: Connection) -> Iterator[str]:
         query.where(quarantine.c.id > last).limit(_MESSAGES_AT_ONCE)
     ).all():
         for last, body in rows:  # noqa: B007
-            yield bytes(body).decode("utf-8", "surrogatepass")
+            yield decode_body(body)
