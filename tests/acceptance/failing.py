@@ -31,6 +31,7 @@ from worker.consumer.settling import Settler
 from worker.consumer.writing import Writer
 from worker.notifiers.slack.client import SlackClient
 from worker.relay import lane
+from worker.ses.suppression import SuppressionList
 from worker.sqs.dead_letter_queue import DeadLetterQueue, SourceQueue
 from worker.sqs.queue import Queue
 from worker.store import traces
@@ -42,7 +43,6 @@ from worker.store.removals import RemovalLog
 from worker.store.sqlite import SqliteStore
 from worker.store.sqlite.opened import Opened
 from worker.store.sqlite.transaction import SqliteTransaction
-from worker.suppression import SuppressionList
 
 BEFORE, AFTER = "before", "after"
 FIRED = "a scripted failure has come\n"

@@ -25,7 +25,7 @@ slow = worker.timing.retries.back_off
 worker.timing.retries.back_off = lambda attempt: slow(attempt) / {QUICKLY}
 worker.timing.retries.effect_delay = lambda attempts: 0.5
 
-import worker.app.effects, worker.suppression.remover
+import worker.app.effects, worker.ses.suppression.remover
 
 def ahead():
     try:
@@ -40,7 +40,7 @@ class Leaping(datetime.datetime):
 
 wall = time.time
 time.time = lambda: wall() + ahead()
-for module in (worker.timing.clock, worker.app.effects, worker.suppression.remover):
+for module in (worker.timing.clock, worker.app.effects, worker.ses.suppression.remover):
     module.datetime = Leaping
 """
 """The clock that can be set is so far ahead as the file `leap` says; the others are as they

@@ -21,12 +21,12 @@ from worker.core.messages import DeadLetter
 from worker.core.model import Reason
 from worker.notifiers.slack.blocks import Post
 from worker.notifiers.slack.client import SlackClient
+from worker.ses.suppression import SuppressionList, listing
 from worker.sqs.client.connection import Connection
 from worker.sqs.client.endpoint import Endpoint
 from worker.sqs.queue import ClientOptions, Queue, asking
 from worker.store.postgresql import connection as sessions
 from worker.store.postgresql.errors import translated
-from worker.suppression import SuppressionList, listing
 from worker.timing.deadlines import within
 from worker.timing.deadlines.sockets import resolve
 

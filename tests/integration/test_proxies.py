@@ -12,8 +12,8 @@ from worker.core.errors import Unavailable
 from worker.core.masking import sanitized
 from worker.notifiers.slack.blocks import Post, plain_section
 from worker.notifiers.slack.client import SlackClient
+from worker.ses.suppression.listing import SuppressionList
 from worker.sqs.queue import Queue
-from worker.suppression.listing import SuppressionList
 from worker.topology.checks.channels import judge_channel
 
 POST = Post("BOUNCE", [plain_section("x")])

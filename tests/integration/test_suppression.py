@@ -28,7 +28,7 @@ from worker.aws import clients as aws
 from worker.core.effects import Blocked, Effect, Later, NotYet, Summary, Unfit
 from worker.core.errors import Unavailable
 from worker.core.payloads import EffectKind, Removal, RemovalOutcome
-from worker.suppression import Entry, Remover, SuppressionList, restore
+from worker.ses.suppression import Entry, Remover, SuppressionList, restore
 
 THEN = datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)
 GET, DELETE = "GetSuppressedDestination", "DeleteSuppressedDestination"
@@ -179,7 +179,7 @@ class TestList:
             order.append("client")
             return make_client(*arguments, **options)
 
-        monkeypatch.setattr("worker.suppression.listing.make_client", making)
+        monkeypatch.setattr("worker.ses.suppression.listing.make_client", making)
         listing = SuppressionList(region=REGION, await_slot=lambda: order.append("slot"))
         listing.look_up("jane@example.com")
         assert order == ["client", "slot"]

@@ -18,11 +18,11 @@ from simulators.ses.faults import (
     Hang,
     Reset,
 )
-from worker.account import SendingStatusApi, StatusVerifier, asking
 from worker.core.account_events import AccountStatus, NewAccountEvent, Scope, Verification
 from worker.core.outbox.others import entries_for_account_event
 from worker.core.policy import Policy
 from worker.core.unit_of_work import UnitOfWork
+from worker.ses.account import SendingStatusApi, StatusVerifier, asking
 from worker.store.account_events import AccountEvents
 from worker.store.schema import account_events
 

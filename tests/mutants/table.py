@@ -565,7 +565,7 @@ MUTANTS = [
             "acceptance/test_effects.py::"
             "TestKills::test_a_kill_during_a_removal_is_reported_truthfully_afterwards"
         ),
-        file="worker/suppression/remover.py",
+        file="worker/ses/suppression/remover.py",
         function="Remover._remove",
         old="before = self._removal_log.begun(effect.id, removal.key)",
         new="before = None",

@@ -9,11 +9,11 @@ from worker.core import ports
 from worker.core.rate_limit import RateLimit
 from worker.notifiers.slack import channel, client, sender, wire
 from worker.relay import lane
+from worker.ses.suppression import listing
 from worker.sqs import byte_budget, queue
 from worker.store import locks
 from worker.store.postgresql import connection as postgresql
 from worker.store.sqlite import connection as sqlite
-from worker.suppression import listing
 from worker.timing import retries
 
 

@@ -16,7 +16,7 @@ from worker.aws import AwsRefused
 from worker.core.effects import Blocked, Effect, Later, NotYet, Sent, Summary, Unfit
 from worker.core.errors import Misconfigured, Raced, Unavailable
 from worker.core.payloads import EffectKind, Removal, RemovalOutcome
-from worker.suppression import Entry, RemovalPolicy, Remover, restore
+from worker.ses.suppression import Entry, RemovalPolicy, Remover, restore
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 THEN = datetime(2026, 11, 20, 8, 15, 33, tzinfo=UTC)

@@ -6,7 +6,6 @@ from functools import cache
 
 from msgspec.structs import replace
 
-from worker.account import LONGEST_SECONDS, SendingStatusApi, StatusVerifier
 from worker.app import region_of
 from worker.aws import IDENTITY_SECONDS, AwsRefused, Throttled, account_in
 from worker.core.effects import (
@@ -29,13 +28,8 @@ from worker.notifiers.channel import Channel
 from worker.notifiers.registry import make_channels
 from worker.observability.health import Health
 from worker.relay import LaneSender, Relay, WaitBudget
-from worker.settings import Settings
-from worker.store import Store
-from worker.store.account_events import AccountEvents
-from worker.store.levels import take_slot
-from worker.store.outbox import Outbox
-from worker.store.removals import RemovalLog
-from worker.suppression import (
+from worker.ses.account import LONGEST_SECONDS, SendingStatusApi, StatusVerifier
+from worker.ses.suppression import (
     Entry,
     RemovalPolicy,
     Remover,
@@ -43,8 +37,14 @@ from worker.suppression import (
     SuppressionList,
     classify_refusal,
 )
-from worker.suppression import restore as put_back
-from worker.suppression.listing import REQUEST_SECONDS
+from worker.ses.suppression import restore as put_back
+from worker.ses.suppression.listing import REQUEST_SECONDS
+from worker.settings import Settings
+from worker.store import Store
+from worker.store.account_events import AccountEvents
+from worker.store.levels import take_slot
+from worker.store.outbox import Outbox
+from worker.store.removals import RemovalLog
 from worker.timing.deadlines import left
 
 MOST_REQUESTS = 18

@@ -141,8 +141,8 @@ def _made(settings: "Settings", request: "ReportRequest", *, ses: bool) -> "Repo
 
 
 def _asking_ses(settings: "Settings") -> "AskSes":
-    from worker.account.metrics import SendMetrics
     from worker.app import region_of
+    from worker.ses.account.metrics import SendMetrics
 
     return SendMetrics(region=region_of(settings)).ask
 

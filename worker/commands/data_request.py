@@ -16,10 +16,10 @@ from worker.core.dead_letter import DeadLetterMessage, Where, sendable
 from worker.core.errors import Misconfigured, Refused, Unavailable
 from worker.core.masking import sanitized
 from worker.core.others import message_without_others, without_others
+from worker.ses.suppression import SuppressionList, classify_refusal
+from worker.ses.suppression.listing import nameable
 from worker.settings import Settings
 from worker.store.person import OnRecord
-from worker.suppression import SuppressionList, classify_refusal
-from worker.suppression.listing import nameable
 
 MOST_SPELLINGS = 5
 """Spellings of an address that are looked up at SES: its list has the spelling that it mailed."""

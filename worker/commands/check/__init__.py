@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from worker.account.metrics import SendMetrics
 from worker.app import check_settings, make_store, region_of
 from worker.aws import region_in
 from worker.commands.check.channels import check_channels
@@ -14,6 +13,7 @@ from worker.commands.check.path import NEEDING_THE_QUEUE, CheckOptions, on_aws, 
 from worker.commands.check.signatures import check_signatures
 from worker.core.errors import Misconfigured, WorkerError
 from worker.core.policy import UnknownRecipients
+from worker.ses.account.metrics import SendMetrics
 from worker.settings import Migrate, Settings
 from worker.store import Store
 from worker.store.answers import how_many_users

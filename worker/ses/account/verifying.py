@@ -13,10 +13,10 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
-from worker.account.asking import ASK_SECONDS, Answer
 from worker.core.account_events import AccountEventKind, AccountStatus, Verification
 from worker.core.effects import Effect
 from worker.core.payloads import AccountNotice
+from worker.ses.account.asking import ASK_SECONDS, Answer
 
 SECOND_LOOK_SECONDS = 4.0
 """Pause before a contradiction is believed: an event may be faster than the API it describes."""

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from worker.suppression.listing import Entry, SuppressionList
+from worker.ses.suppression.listing import Entry, SuppressionList
 
 
 class Restored(Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from worker.core.errors import Misconfigured, Raced, Unavailable
 from worker.core.masking import sanitized
 from worker.core.model import Address
 from worker.core.payloads import Removal, RemovalNotice, RemovalOutcome
-from worker.suppression.listing import (
+from worker.ses.suppression.listing import (
     BAD_REQUEST,
     BOUNCE,
     COMPLAINT,
@@ -25,8 +25,8 @@ from worker.suppression.listing import (
     SuppressionList,
     nameable,
 )
-from worker.suppression.refusals import classify_refusal
-from worker.suppression.removal_policy import RemovalLog, RemovalPolicy
+from worker.ses.suppression.refusals import classify_refusal
+from worker.ses.suppression.removal_policy import RemovalLog, RemovalPolicy
 
 FIRST_DELAY_SECONDS = 30
 """SES may list an address only after it has reported the bounce; AWS documents no delay."""

@@ -3,11 +3,11 @@
 `listing` is the client, `remover` removes addresses within limits, `restoring` puts them back.
 """
 
-from worker.suppression.listing import Entry, SuppressionList
-from worker.suppression.refusals import classify_refusal
-from worker.suppression.removal_policy import RemovalLog, RemovalPolicy
-from worker.suppression.remover import Remover, Report
-from worker.suppression.restoring import Restored, restore
+from worker.ses.suppression.listing import Entry, SuppressionList
+from worker.ses.suppression.refusals import classify_refusal
+from worker.ses.suppression.removal_policy import RemovalLog, RemovalPolicy
+from worker.ses.suppression.remover import Remover, Report
+from worker.ses.suppression.restoring import Restored, restore
 
 __all__ = [
     "Entry",

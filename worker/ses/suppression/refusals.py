@@ -4,7 +4,7 @@ from worker.aws import AwsRefused
 from worker.aws.codes import BAD_CREDENTIALS, NOT_PERMITTED
 from worker.core.effects import Blocked, Unfit
 from worker.core.masking import sanitized
-from worker.suppression.listing import FOREIGN_ANSWER, UNKNOWN_REGION
+from worker.ses.suppression.listing import FOREIGN_ANSWER, UNKNOWN_REGION
 
 _ACCOUNT = frozenset(
     {"AccountSuspendedException", "OptInRequired", "SubscriptionRequiredException"}

@@ -3,7 +3,7 @@
 `asking` is the client, `verifying` compares its answers with what was reported.
 """
 
-from worker.account.asking import Answer, SendingStatusApi
-from worker.account.verifying import LONGEST_SECONDS, StatusVerifier
+from worker.ses.account.asking import Answer, SendingStatusApi
+from worker.ses.account.verifying import LONGEST_SECONDS, StatusVerifier
 
 __all__ = ["LONGEST_SECONDS", "Answer", "SendingStatusApi", "StatusVerifier"]
