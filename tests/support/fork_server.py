@@ -132,12 +132,15 @@ def program(request: dict[str, Any]) -> Callable[[], object]:
 
 
 def import_the_worker() -> None:
-    """Import every module that a command may ask for; what is broken the command itself reports."""
+    """Import and read what any command may ask for; what is broken the command itself reports."""
     with suppress(Exception):
         package = import_module("worker")
         for module in pkgutil.walk_packages(package.__path__, "worker."):
             if not module.name.endswith("__main__") and ".migrations" not in module.name:
                 import_module(module.name)
+        data = Path(import_module("botocore").__file__ or "").with_name("data")
+        for model in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
+            import_module("worker.aws.clients").MODELS.load_file(str(data / model))
 
 
 def exit_at_once(command: Callable[[], object]) -> None:

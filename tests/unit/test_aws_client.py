@@ -13,6 +13,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ReadTimeoutError,
 )
+from botocore.loaders import JSONFileLoader
 
 from worker import __version__
 from worker.aws import (
@@ -159,6 +160,11 @@ class TestClient:
         config = make_client("sqs", REGION).meta.config
         assert config.user_agent.startswith(f"ses-feedback-worker/{__version__}")
         assert config.tcp_keepalive
+
+    def test_clients_share_what_botocore_knows_of_aws_which_is_read_once(self, monkeypatch):
+        make_client("sesv2", REGION)
+        monkeypatch.setattr(JSONFileLoader, "_load_file", lambda *_: pytest.fail("read again"))
+        assert make_client("sesv2", "eu-central-1").meta.region_name == "eu-central-1"
 
     def test_a_profile_that_is_not_there_is_an_outage_of_whatever_writes_it(self, monkeypatch):
         monkeypatch.setenv("AWS_PROFILE", "nobodys")

@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import boto3
 import botocore.exceptions as failures
 import botocore.session
 from botocore.config import Config
+from botocore.loaders import JSONFileLoader
 
 from worker import __version__
 from worker.aws.errors import NoIdentity, translated
@@ -28,6 +30,11 @@ _FOR_CREDENTIALS = Config(
     read_timeout=READ_SECONDS,
     retries={"total_max_attempts": 1, "mode": "standard"},
 )
+
+MODELS: Any = JSONFileLoader()
+"""botocore's descriptions of AWS, each read once in a process. Otherwise every client would parse
+the table of all endpoints again, which is most of what it costs to make one, and keep it."""
+MODELS.load_file = cache(MODELS.load_file)
 
 
 def make_client(
@@ -70,6 +77,7 @@ def make_client(
         # tries again.
         core.set_default_client_config(_FOR_CREDENTIALS)
         session: Any = boto3.Session(botocore_session=core)
+        core.get_component("data_loader").file_loader = MODELS
         client = session.client(service, config=config)
         # `get_credentials` would look for them once more if there are none.
         return client, core._credentials  # noqa: SLF001
