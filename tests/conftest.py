@@ -67,9 +67,14 @@ def interruptible() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+# A third of the time of some files went into frames and colours around tracebacks that nobody reads.
+_CONSOLE = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+
+
 @pytest.fixture(autouse=True)
 def log_as_at_the_start() -> Iterator[None]:
     """A command that a test runs in this process sets the log's level and form for all that follow."""
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _CONSOLE])
     yield
     structlog.reset_defaults()
 
