@@ -22,7 +22,7 @@ USES = {
     "store/sample.py": "is rolled back",
     "service/figures_keeper.py": "which hours are over; an hour that is not is trimmed too early at worst",
     "store/migrations/versions/0011_figures.py": "since when all is counted, for people",
-    "suppression/remover.py": "when a removal was done, in its notice",
+    "ses/suppression/remover.py": "when a removal was done, in its notice",
     "app/effects.py": "an outbox entry that is due now, or by PostgreSQL's clock",
     "cli/policy/diff.py": "who is paused now, for people",
     "cli/policy/rebuild.py": "likewise",
