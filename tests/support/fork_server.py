@@ -138,9 +138,10 @@ def import_the_worker() -> None:
         for module in pkgutil.walk_packages(package.__path__, "worker."):
             if not module.name.endswith("__main__") and ".migrations" not in module.name:
                 import_module(module.name)
-        data = Path(import_module("botocore").__file__ or "").with_name("data")
-        for model in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
-            import_module("worker.aws.clients").MODELS.load_file(str(data / model))
+        models = import_module("worker.aws.clients").MODELS
+        loader = import_module("botocore.loaders").Loader(file_loader=models)
+        for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
+            loader.load_data(name)
 
 
 def exit_at_once(command: Callable[[], object]) -> None:

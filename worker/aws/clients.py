@@ -76,9 +76,7 @@ def make_client(
         # botocore's own calls for credentials, to STS for instance, are made once, too: our caller
         # tries again.
         core.set_default_client_config(_FOR_CREDENTIALS)
-        session: Any = boto3.Session(botocore_session=core)
-        core.get_component("data_loader").file_loader = MODELS
-        client = session.client(service, config=config)
+        client = make_session(core).client(service, config=config)
         # `get_credentials` would look for them once more if there are none.
         return client, core._credentials  # noqa: SLF001
 
@@ -96,6 +94,13 @@ def make_client(
         # Each call asks for the keys, and would wait for them without a time limit.
         client.meta.events.register_first("before-call", have_keys)
     return client
+
+
+def make_session(core: Any) -> Any:
+    """Make a boto3 session around botocore's; it shares the descriptions of AWS with all others."""
+    session = boto3.Session(botocore_session=core)
+    core.get_component("data_loader").file_loader = MODELS
+    return session
 
 
 def frozen_keys(credentials: Any) -> Any:

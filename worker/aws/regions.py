@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
+import botocore.session
 
+from worker.aws.clients import make_session
 from worker.core.errors import Misconfigured
 
 _LIKE_A_REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
@@ -64,7 +64,7 @@ def is_region_of(service: str, region: str) -> bool:
 
 @cache
 def _regions_of(service: str) -> frozenset[str]:
-    session: Any = boto3.Session()
+    session = make_session(botocore.session.get_session())
     return frozenset(
         region
         for partition in session.get_available_partitions()
